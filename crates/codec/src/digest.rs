@@ -1,0 +1,37 @@
+//! Comes in: whole rows, as they are sent to or read from a server. Goes out: a sum that is equal for equal multisets of
+//! rows, whatever their order and however they were cut. It is no defence against someone who crafts rows to collide.
+use std::fmt;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+/// 128-bit wrapping sum of the XXH3 hashes of rows, with their count. Sums commute, so slices and batches merge in any order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digest {
+    sum: u128,
+    rows: u64,
+}
+
+impl Digest {
+    /// Adds one row: its field count and all its fields with their lengths.
+    pub fn add(&mut self, row: &[u8]) {
+        self.sum = self.sum.wrapping_add(xxh3_128(row));
+        self.rows += 1;
+    }
+
+    /// Adds all rows of another digest.
+    pub fn merge(&mut self, other: Digest) {
+        self.sum = self.sum.wrapping_add(other.sum);
+        self.rows += other.rows;
+    }
+
+    /// Rows added so far.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", self.sum)
+    }
+}

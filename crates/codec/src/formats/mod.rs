@@ -1,0 +1,12 @@
+//! Comes in: payload bytes, or an output buffer. Goes out: the parts of a payload after its header has been checked, or
+//! room for the parts of a new one behind a finished header. What moves between the two is the kernels' affair.
+pub(crate) mod pgvector;
+pub(crate) mod pgvectors;
+pub(crate) mod real_array;
+
+/// Appends `len` zero bytes and hands them out.
+pub(crate) fn room(out: &mut Vec<u8>, len: usize) -> &mut [u8] {
+    let start = out.len();
+    out.resize(start + len, 0);
+    &mut out[start..]
+}
