@@ -1,1 +1,18 @@
-//! see below
+//! pgvector DDL said in PGVecto.rs's words.
+//!
+//! In: the text of `pg_dump --verbose --schema-only` and what the source's catalog says about the objects in it. Out: the
+//! same statements, edited where they speak of vectors or of what an older target cannot read, and findings for what is not
+//! translated. No connection is opened, nothing is guessed from names that the catalog can tell.
+//!
+//! The way of an object: [`dump::parse`] cuts the text into entries, [`rewrite::entry`] or [`rewrite::entries`] translates
+//! them with the help of [`types`], [`opclass`] and [`index`].
+
+pub mod dump;
+mod error;
+pub mod index;
+pub mod opclass;
+pub mod rewrite;
+mod syntax;
+pub mod types;
+
+pub use error::Error;

@@ -1,0 +1,96 @@
+//! What hangs on an object that is left out.
+//!
+//! In: entries in order and what became of them. Out: the same, but an entry that cannot stand without one that was left out is
+//! left out too, and says so. A plain dump names dependencies for comments and privileges only, so the names of relations in the
+//! statements decide for the rest. Functions are not followed: a name is not enough to know one.
+
+use super::{Draft, Finding, Severity, Translated};
+use crate::dump::{Entry, SESSION};
+use crate::syntax::{all, parse, path, with_stack};
+use squawk_syntax::ast;
+use std::collections::HashSet;
+
+/// Numbers of entries and names of relations that are left out.
+#[derive(Default)]
+pub(super) struct LeftOut {
+    entries: HashSet<u32>,
+    relations: HashSet<Vec<String>>,
+}
+
+impl LeftOut {
+    pub(super) fn follow(
+        &mut self,
+        entry: &Entry,
+        translate: impl FnOnce() -> Translated,
+    ) -> Translated {
+        let translated = match self.reason(entry) {
+            Some(reason) => Translated {
+                findings: vec![finding(entry, reason)],
+                left_out: true,
+                ..Translated::default()
+            },
+            None => translate(),
+        };
+        if translated.left_out {
+            self.entries.insert(entry.dump_id);
+            self.relations.extend(relation(entry));
+        }
+        translated
+    }
+
+    /// Why an entry goes with one that went before.
+    fn reason(&self, entry: &Entry) -> Option<String> {
+        if entry.kind == SESSION || self.entries.is_empty() {
+            return None;
+        }
+        if entry
+            .dependencies
+            .iter()
+            .any(|dependency| self.entries.contains(dependency))
+        {
+            return Some("left out with the object that it belongs to".to_owned());
+        }
+        let names = with_stack(&entry.statements, || self.first_missing(entry))??;
+        Some(format!("needs {}, which is left out", names.join(".")))
+    }
+
+    fn first_missing(&self, entry: &Entry) -> Option<Vec<String>> {
+        let trees = entry
+            .statements
+            .iter()
+            .filter_map(|statement| parse(statement));
+        trees.into_iter().find_map(|tree| {
+            all::<ast::PathRef>(&tree)
+                .map(|names| path(&names))
+                .find(|names| self.relations.contains(names))
+        })
+    }
+}
+
+/// The name of what an entry makes, where other statements name it by that.
+fn relation(entry: &Entry) -> Option<Vec<String>> {
+    let kinds = [
+        "TABLE",
+        "FOREIGN TABLE",
+        "VIEW",
+        "MATERIALIZED VIEW",
+        "INDEX",
+        "SEQUENCE",
+        "TYPE",
+        "DOMAIN",
+    ];
+    let schema = entry.schema.clone()?;
+    kinds
+        .contains(&entry.kind.as_str())
+        .then(|| vec![schema, entry.name.clone()])
+}
+
+fn finding(entry: &Entry, reason: String) -> Finding {
+    let object = Draft::new(entry, &super::Context::default()).object();
+    Finding {
+        severity: Severity::Note,
+        object,
+        reason,
+        remedy: String::new(),
+    }
+}

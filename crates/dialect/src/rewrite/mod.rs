@@ -1,0 +1,298 @@
+//! One entry of a dump said in the target's words.
+//!
+//! In: an entry, and what the source's catalog says about its object ([`Context`]). Out: statements for the target and findings
+//! ([`Translated`]). Text alone cannot tell whose operator `OPERATOR(public.<->)` is, so the catalog decides which objects are
+//! touched; an object that it does not name keeps its bytes. No file, no connection, no state between entries but the names of
+//! what was left out.
+
+mod domain;
+mod expression;
+mod extension;
+mod index;
+mod left_out;
+mod mention;
+mod not_null;
+mod older;
+mod routine;
+mod table;
+mod view;
+mod written;
+
+use crate::dump::{Entry, ObjectId, SESSION};
+use crate::index::IndexDesc;
+use crate::syntax::{self, Edits};
+use crate::types::TypeChange;
+use std::collections::HashMap;
+
+/// What decides how entries are translated.
+#[derive(Debug, Clone, Default)]
+pub struct Context {
+    /// Major version of the target server.
+    pub target_version: u32,
+    /// Major version of the source server.
+    pub source_version: u32,
+    /// The schema that pgvector lives in on the source.
+    pub vector_schema: String,
+    /// No extension on the target: vectors become `real[]`.
+    pub real_array: bool,
+    /// `optimizing.optimizing_threads` of every vector index.
+    pub index_threads: u32,
+    /// Every column that changes its type, by the `pg_class` OID of its table (or materialized view) and its name.
+    pub columns: HashMap<(u32, String), TypeChange>,
+    /// Every domain that changes its base type, by `pg_type` OID.
+    pub domains: HashMap<u32, TypeChange>,
+    /// Every index that uses `hnsw`, `ivfflat` or any operator class of pgvector, by `pg_class` OID.
+    pub indexes: HashMap<u32, IndexDesc>,
+    /// Objects that `pg_depend` ties to members of the extension, with the members
+    /// (`operator public.<->(public.vector,public.vector)`). A view stands under its `pg_class` id, a default or a constraint under
+    /// its own; a table only if an expression inside of its `CREATE TABLE` needs a member.
+    pub dependents: HashMap<ObjectId, Vec<String>>,
+}
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Severity {
+    /// Translated, and said.
+    Note,
+    /// Left out unless somebody decides.
+    Decision,
+}
+
+/// Something about an object that its owner should know. It holds names, never values.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub severity: Severity,
+    /// `index public.i`
+    pub object: String,
+    pub reason: String,
+    pub remedy: String,
+}
+
+/// What becomes of one entry.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Translated {
+    /// To run on the target, in order; empty if the object is left out or the target needs nothing.
+    pub statements: Vec<String>,
+    pub findings: Vec<Finding>,
+    pub left_out: bool,
+}
+
+/// Translates one entry.
+pub fn entry(entry: &Entry, context: &Context) -> Translated {
+    let deep = || {
+        let mut draft = Draft::new(entry, context);
+        draft.unreadable();
+        draft.finish()
+    };
+    syntax::with_stack(&entry.statements, || translate(entry, context)).unwrap_or_else(deep)
+}
+
+/// Translates entries in order, and leaves out what hangs on one that is left out: comments and privileges, the attachment of a
+/// partition or of a partition's index, the second half of a view.
+pub fn entries<'a>(
+    entries: impl IntoIterator<Item = &'a Entry>,
+    context: &Context,
+) -> Vec<Translated> {
+    let mut gone = left_out::LeftOut::default();
+    entries
+        .into_iter()
+        .map(|one| gone.follow(one, || entry(one, context)))
+        .collect()
+}
+
+fn translate(entry: &Entry, context: &Context) -> Translated {
+    let mut draft = Draft::new(entry, context);
+    match entry.kind.as_str() {
+        SESSION => older::session(&mut draft),
+        "EXTENSION" if entry.name == "vector" => extension::create(&mut draft),
+        "COMMENT" if entry.name == "EXTENSION vector" => draft.statements.clear(),
+        "SUBSCRIPTION" | "SUBSCRIPTION TABLE" | "USER MAPPING" => extension::secret(&mut draft),
+        _ => match entry.object.and_then(|object| {
+            context
+                .indexes
+                .get(&object.oid)
+                .filter(|_| entry.kind == "INDEX")
+        }) {
+            Some(desc) => index::translate(&mut draft, desc),
+            None => object(&mut draft),
+        },
+    }
+    draft.finish()
+}
+
+/// Any entry that is not about the extension itself or one of its indexes.
+fn object(draft: &mut Draft) {
+    match draft.entry.kind.as_str() {
+        "TABLE" | "FOREIGN TABLE" => table::translate(draft),
+        "DOMAIN" => domain::translate(draft),
+        kind => {
+            if let Some(members) = draft.members() {
+                let reason = format!(
+                    "uses {} of pgvector; not translated yet",
+                    members.join(", ")
+                );
+                draft.decide(reason, extension::remedy(members));
+            } else {
+                match kind {
+                    "VIEW" => view::translate(draft),
+                    "FUNCTION" | "PROCEDURE" => routine::translate(draft),
+                    _ => draft.each(|_, _| {}),
+                }
+            }
+        }
+    }
+}
+
+/// An entry on its way through the translators.
+pub(crate) struct Draft<'a> {
+    entry: &'a Entry,
+    context: &'a Context,
+    statements: Vec<String>,
+    findings: Vec<Finding>,
+    left_out: bool,
+}
+
+/// One statement of a draft: its tree, what changes in it, what has to follow it.
+pub(crate) struct Statement {
+    root: squawk_syntax::SyntaxNode,
+    edits: Edits,
+    /// Statements that run after this one.
+    then: Vec<String>,
+    /// The statement itself is not needed on the target.
+    dropped: bool,
+}
+
+impl<'a> Draft<'a> {
+    fn new(entry: &'a Entry, context: &'a Context) -> Self {
+        Self {
+            entry,
+            context,
+            statements: entry.statements.clone(),
+            findings: Vec::new(),
+            left_out: false,
+        }
+    }
+
+    /// `index public.i`
+    fn object(&self) -> String {
+        let kind = self.entry.kind.to_lowercase();
+        match &self.entry.schema {
+            Some(schema) => format!("{kind} {schema}.{}", self.entry.name),
+            None => format!("{kind} {}", self.entry.name),
+        }
+    }
+
+    fn note(&mut self, reason: impl Into<String>, remedy: impl Into<String>) {
+        self.find(Severity::Note, reason.into(), remedy.into());
+    }
+
+    fn decide(&mut self, reason: impl Into<String>, remedy: impl Into<String>) {
+        self.left_out = true;
+        self.find(Severity::Decision, reason.into(), remedy.into());
+    }
+
+    fn find(&mut self, severity: Severity, reason: String, remedy: String) {
+        let finding = Finding {
+            severity,
+            object: self.object(),
+            reason,
+            remedy,
+        };
+        if !self.findings.contains(&finding) {
+            self.findings.push(finding);
+        }
+    }
+
+    /// The members of pgvector that the object needs, if the catalog names any.
+    fn members(&self) -> Option<&'a [String]> {
+        self.context
+            .dependents
+            .get(&self.entry.object?)
+            .map(Vec::as_slice)
+    }
+
+    /// Edits every statement: with what the caller knows of this kind of object, then with what an older target needs. A type of
+    /// pgvector that remains afterwards is a finding: nobody said what becomes of it.
+    fn each(&mut self, mut edit: impl FnMut(&mut Self, &mut Statement)) {
+        let texts = std::mem::take(&mut self.statements);
+        for text in texts {
+            let Some(root) = syntax::parse(&text) else {
+                self.unparsed(&text);
+                self.statements.push(text);
+                continue;
+            };
+            let mut statement = Statement {
+                root,
+                edits: Edits::default(),
+                then: Vec::new(),
+                dropped: false,
+            };
+            edit(self, &mut statement);
+            extension::edit(self, &mut statement);
+            older::edit(self, &mut statement);
+            self.remaining(&statement);
+            if !statement.dropped {
+                self.statements.push(statement.edits.apply(&text));
+            }
+            self.statements.append(&mut statement.then);
+        }
+    }
+
+    fn remaining(&mut self, statement: &Statement) {
+        let schema = &self.context.vector_schema;
+        let left = mention::types(&statement.root, schema)
+            .find(|(range, _)| !statement.edits.cover(range));
+        if let (Some((_, name)), false) = (left, statement.dropped) {
+            let reason =
+                format!("mentions the type {schema}.{name} of pgvector; not translated yet");
+            self.decide(reason, extension::BY_HAND);
+        }
+    }
+
+    /// A statement that the parser does not know passes unchanged, unless it may hold something that has to be edited.
+    fn unparsed(&mut self, text: &str) {
+        if mention::in_text(text, &self.context.vector_schema) || self.needs_edit() {
+            self.decide(
+                "a statement of it is not understood by the parser, and it uses pgvector",
+                extension::BY_HAND,
+            );
+        }
+    }
+
+    /// The statements are too deep to be parsed at all.
+    fn unreadable(&mut self) {
+        if self.entry.kind == "SESSION" {
+            return;
+        }
+        for text in self.statements.clone() {
+            self.unparsed(&text);
+        }
+    }
+
+    fn needs_edit(&self) -> bool {
+        let Some(object) = self.entry.object.filter(|object| object.oid != 0) else {
+            return false;
+        };
+        self.context.dependents.contains_key(&object)
+            || self.context.domains.contains_key(&object.oid)
+            || self.context.indexes.contains_key(&object.oid)
+            || self
+                .context
+                .columns
+                .keys()
+                .any(|(table, _)| *table == object.oid)
+    }
+
+    fn finish(self) -> Translated {
+        let statements = if self.left_out {
+            Vec::new()
+        } else {
+            self.statements
+        };
+        Translated {
+            statements,
+            findings: self.findings,
+            left_out: self.left_out,
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! NOT NULL constraints as PostgreSQL 18 writes them, for a target that knows only the column's flag.
+//!
+//! In: `CONSTRAINT c NOT NULL a` in a table or added to one, with `NO INHERIT` or `NOT VALID`. Out: the flag where it says the same,
+//! else a check that does. Before 18 the name of a NOT NULL is not kept.
+
+use super::{Draft, Statement};
+use crate::syntax::{child, first, name, range};
+use squawk_syntax::ast::{self, AstNode};
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+use std::ops::Range;
+
+pub(super) fn edit(draft: &mut Draft, statement: &mut Statement) {
+    let constraints: Vec<SyntaxNode> = statement
+        .root
+        .descendants()
+        .filter(|node| node.kind() == SyntaxKind::NOT_NULL_CONSTRAINT)
+        .collect();
+    for constraint in constraints {
+        let Some(parent) = constraint.parent() else {
+            continue;
+        };
+        match parent.kind() {
+            SyntaxKind::COLUMN => of_column(draft, statement, &constraint, &parent),
+            SyntaxKind::TABLE_ARG_LIST => of_table(draft, statement, &constraint, &parent),
+            SyntaxKind::ADD_CONSTRAINT => added(draft, statement, &constraint, &parent),
+            _ => {}
+        }
+    }
+}
+
+/// `a integer CONSTRAINT c NOT NULL NO INHERIT`: the flag would reach the children, a check need not.
+fn of_column(
+    draft: &mut Draft,
+    statement: &mut Statement,
+    constraint: &SyntaxNode,
+    column: &SyntaxNode,
+) {
+    if !is(constraint, SyntaxKind::NO_INHERIT) {
+        return;
+    }
+    let Some(column) = child::<ast::ColumnName>(column) else {
+        return;
+    };
+    statement.edits.replace(
+        range(constraint),
+        check(constraint, column.syntax(), " NO INHERIT"),
+    );
+    note_check(draft, column.syntax(), "NO INHERIT");
+}
+
+/// `CONSTRAINT c NOT NULL a` between the columns: it moves to its column, or follows the table where the column is inherited.
+fn of_table(
+    draft: &mut Draft,
+    statement: &mut Statement,
+    constraint: &SyntaxNode,
+    list: &SyntaxNode,
+) {
+    let Some(column) = child::<ast::ColumnNameRef>(constraint) else {
+        return;
+    };
+    if is(constraint, SyntaxKind::NO_INHERIT) {
+        statement.edits.replace(
+            range(constraint),
+            check(constraint, column.syntax(), " NO INHERIT"),
+        );
+        return note_check(draft, column.syntax(), "NO INHERIT");
+    }
+    statement.edits.replace(with_comma(constraint), "");
+    let own = list.children().filter_map(ast::Column::cast).find(|own| {
+        own.name()
+            .is_some_and(|own| name(own.syntax()) == name(column.syntax()))
+    });
+    match (own, table(&statement.root)) {
+        (Some(own), _) => {
+            statement.edits.insert(
+                range(own.syntax()).end,
+                format!(" {}NOT NULL", named(constraint)),
+            );
+        }
+        (None, Some(table)) => {
+            statement.then.push(format!(
+                "ALTER TABLE ONLY {table} ALTER COLUMN {} SET NOT NULL",
+                column.syntax().text()
+            ));
+        }
+        (None, None) => {}
+    }
+}
+
+/// `ALTER TABLE t ADD CONSTRAINT c NOT NULL a NOT VALID`: a check can be unproven, the flag cannot.
+fn added(
+    draft: &mut Draft,
+    statement: &mut Statement,
+    constraint: &SyntaxNode,
+    action: &SyntaxNode,
+) {
+    let Some(column) = child::<ast::ColumnNameRef>(constraint) else {
+        return;
+    };
+    let column = column.syntax();
+    let mut options = String::new();
+    for (kind, words) in [
+        (SyntaxKind::NO_INHERIT, " NO INHERIT"),
+        (SyntaxKind::NOT_VALID, " NOT VALID"),
+    ] {
+        if is(constraint, kind) {
+            options.push_str(words);
+        }
+    }
+    if options.is_empty() {
+        statement.edits.replace(
+            range(action),
+            format!("ALTER COLUMN {} SET NOT NULL", column.text()),
+        );
+    } else {
+        statement
+            .edits
+            .replace(range(constraint), check(constraint, column, &options));
+        note_check(draft, column, options.trim());
+    }
+}
+
+fn note_check(draft: &mut Draft, column: &SyntaxNode, option: &str) {
+    let column = name(column);
+    draft.note(format!("NOT NULL {option} of column {column} becomes a check, since the target has no such NOT NULL"), "");
+}
+
+/// `CONSTRAINT c CHECK (a IS NOT NULL)`
+fn check(constraint: &SyntaxNode, column: &SyntaxNode, options: &str) -> String {
+    format!(
+        "{}CHECK (({} IS NOT NULL)){options}",
+        named(constraint),
+        column.text()
+    )
+}
+
+/// `CONSTRAINT c ` as it is written, or nothing.
+fn named(constraint: &SyntaxNode) -> String {
+    child::<ast::ConstraintNameClause>(constraint)
+        .map_or_else(String::new, |clause| format!("{} ", clause.syntax().text()))
+}
+
+fn is(constraint: &SyntaxNode, kind: SyntaxKind) -> bool {
+    constraint.children().any(|option| option.kind() == kind)
+}
+
+/// The name of the table that a statement makes, as it is written.
+fn table(root: &SyntaxNode) -> Option<String> {
+    first::<ast::TableName>(root).map(|name| name.syntax().text().to_string())
+}
+
+/// An element of a list with what separates it: the white space before it, and the comma after it or else the one before.
+fn with_comma(element: &SyntaxNode) -> Range<usize> {
+    let mut range = range(element);
+    let is_trivia = |kind: SyntaxKind| matches!(kind, SyntaxKind::WHITESPACE | SyntaxKind::COMMENT);
+    let mut before = element.prev_sibling_or_token();
+    while let Some(trivia) = before.clone().filter(|before| is_trivia(before.kind())) {
+        range.start = trivia.text_range().start().into();
+        before = trivia.prev_sibling_or_token();
+    }
+    let mut after = element.next_sibling_or_token();
+    while let Some(trivia) = after.clone().filter(|after| is_trivia(after.kind())) {
+        after = trivia.next_sibling_or_token();
+    }
+    if let Some(comma) = after.filter(|after| after.kind() == SyntaxKind::COMMA) {
+        range.end = comma.text_range().end().into();
+    } else if let Some(comma) = before.filter(|before| before.kind() == SyntaxKind::COMMA) {
+        range.start = comma.text_range().start().into();
+    }
+    range
+}
