@@ -1,1 +1,18 @@
-//! lib
+//! Moves a database that uses pgvector to a cluster that runs PGVecto.rs: schema, rows, indexes, and the proof that nothing
+//! changed on the way. ARCHITECTURE.md has the way of a row and the map of this crate.
+#![forbid(unsafe_code)]
+
+pub mod catalog;
+pub mod cli;
+pub mod connect;
+pub mod copy;
+pub mod error;
+pub mod index;
+pub mod plan;
+pub mod progress;
+pub mod report;
+pub mod run;
+pub mod schema;
+pub mod select;
+pub mod snapshot;
+pub mod verify;

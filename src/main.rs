@@ -1,1 +1,73 @@
-fn main() {}
+//! In: the command line. Out: the run's exit code, its log on standard error, its report on standard output. It decides nothing
+//! but how a run is started and how Ctrl-C ends one.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use pgv2rs_copy::cli::{self, LogFormat, Options};
+use pgv2rs_copy::error::{Error, Side};
+use pgv2rs_copy::run::{self, Standing};
+use tracing_subscriber::EnvFilter;
+
+fn main() -> ExitCode {
+    let options = match cli::parse() {
+        Ok(options) => options,
+        Err(error) => return fail(&error),
+    };
+    log_to_stderr(&options);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(until_done_or_stopped(&options)),
+        Err(error) => fail(&Error::new(Side::Internal, "starting the runtime").because(error)),
+    }
+}
+
+async fn until_done_or_stopped(options: &Options) -> ExitCode {
+    let standing = Standing::default();
+    let outcome = tokio::select! {
+        outcome = run::run(options, &standing) => outcome,
+        _ = stopped() => {
+            options.target.cancel_all().await;
+            options.source.cancel_all().await;
+            Err(Error::new(Side::Interrupted, "stopped by the user"))
+        }
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(Side::Verification.exit_code()),
+        Err(error) => {
+            let code = fail(&error);
+            eprintln!("{}", run::what_is_there(&standing));
+            code
+        }
+    }
+}
+
+/// Ctrl-C, or the SIGTERM of a service manager.
+async fn stopped() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn fail(error: &Error) -> ExitCode {
+    eprintln!("{}", error.chain());
+    ExitCode::from(error.exit_code())
+}
+
+fn log_to_stderr(options: &Options) {
+    let level = match (options.quiet, options.verbose) {
+        (true, _) => "warn",
+        (false, 0) => "info",
+        (false, 1) => "pgv2rs_copy=debug,info",
+        (false, _) => "debug",
+    };
+    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(EnvFilter::new(level));
+    match options.log_format {
+        LogFormat::Text => log.with_target(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

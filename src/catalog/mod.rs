@@ -1,0 +1,138 @@
+//! In: a session on the source. Out: `Source`, what the plan needs to know of it: relations, columns, types, indexes, and what
+//! `pg_depend` ties to pgvector. It decides nothing; `plan` does. The target's description is in `target`.
+
+pub mod portable;
+mod source;
+pub mod target;
+
+pub use source::{read, tables_now};
+
+use std::collections::HashMap;
+
+use dialect::dump::ObjectId;
+use dialect::types::SourceType;
+
+/// The catalogs whose OIDs name a kind of object, in pg_depend and in pg_dump's comments.
+pub mod class {
+    pub const RELATION: u32 = 1259;
+    pub const TYPE: u32 = 1247;
+    pub const CONSTRAINT: u32 = 2606;
+    pub const ATTRDEF: u32 = 2604;
+    pub const REWRITE: u32 = 2618;
+    pub const NAMESPACE: u32 = 2615;
+}
+
+/// The source database under the snapshot.
+#[derive(Debug, Default)]
+pub struct Source {
+    pub version_num: u32,
+    pub system_identifier: String,
+    pub database: String,
+    pub encoding: String,
+    pub vector_version: String,
+    pub vector_schema: String,
+    pub relations: Vec<Relation>,
+    pub types: HashMap<u32, Type>,
+    pub indexes: Vec<Index>,
+    pub dependents: HashMap<ObjectId, Vec<String>>,
+    /// All of pg_depend that user objects have: (object, what it needs, deptype).
+    pub depends: Vec<(ObjectId, ObjectId, char)>,
+}
+
+/// A table, partitioned table, view, materialized view, sequence or foreign table.
+#[derive(Debug, Clone)]
+pub struct Relation {
+    pub oid: u32,
+    pub schema: String,
+    pub name: String,
+    /// pg_class.relkind
+    pub kind: char,
+    pub unlogged: bool,
+    pub parent: Option<u32>,
+    pub is_partition: bool,
+    pub rows_estimate: i64,
+    pub bytes: i64,
+    pub file: u32,
+    pub may_select: bool,
+    pub primary_key: Vec<String>,
+    pub columns: Vec<Column>,
+    /// Roles (quoted) that own the relation or were granted something on it; `PUBLIC` unquoted.
+    pub roles: Vec<String>,
+}
+
+impl Relation {
+    /// For people, and for patterns: as the server quotes it.
+    pub fn display(&self) -> String {
+        format!("{}.{}", ident(&self.schema), ident(&self.name))
+    }
+
+    /// For statements.
+    pub fn quoted(&self) -> String {
+        crate::connect::quote_qualified(&self.schema, &self.name)
+    }
+
+    pub fn id(&self) -> ObjectId {
+        ObjectId { class: class::RELATION, oid: self.oid }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Column {
+    pub name: String,
+    pub type_oid: u32,
+    pub typmod: i32,
+    pub type_text: String,
+    /// Generated columns are not copied: the target computes them.
+    pub generated: bool,
+}
+
+/// A row of pg_type, as far as it decides how a value travels.
+#[derive(Debug, Clone)]
+pub struct Type {
+    pub name: String,
+    /// pg_type.typtype
+    pub kind: char,
+    pub element: u32,
+    pub base: u32,
+    pub typmod: i32,
+    pub subtype: u32,
+    pub has_binary: bool,
+    pub built_in: bool,
+    /// The type of pgvector that this is.
+    pub vector: Option<SourceType>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Index {
+    pub oid: u32,
+    pub table: u32,
+    pub name: String,
+    pub schema: String,
+    pub method: String,
+    /// One for each key column: name, and whether the class is pgvector's.
+    pub opclasses: Vec<(String, bool)>,
+    pub options: Vec<(String, String)>,
+    /// The plain column of each key, None where it is an expression.
+    pub columns: Vec<Option<String>>,
+    /// (class, oid) of the constraint that the index carries.
+    pub constraint: Option<u32>,
+}
+
+impl Index {
+    pub fn uses_pgvector(&self) -> bool {
+        self.opclasses.iter().any(|(_, pgvector)| *pgvector)
+    }
+}
+
+impl Source {
+    pub fn relation(&self, oid: u32) -> Option<&Relation> {
+        self.relations.iter().find(|r| r.oid == oid)
+    }
+}
+
+/// A name as `quote_ident` prints it, but for reserved words: for people, never for statements.
+pub fn ident(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit();
+    let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
+    if starts_well && name.chars().all(plain) { name.to_string() } else { crate::connect::quote(name) }
+}

@@ -1,0 +1,292 @@
+//! In: a session on the source, inside the snapshot. Out: `Source`. One query for each catalog; joins on the Rust side where
+//! they would make a query hard to read.
+
+use std::collections::HashMap;
+
+use dialect::dump::ObjectId;
+use dialect::types::SourceType;
+use tokio_postgres::{Client, Row};
+
+use super::{Column, Index, Relation, Source, Type, class};
+use crate::error::{Error, Result, Side};
+
+/// User relations: not the system's, and not members of an extension.
+const USER_RELATION: &str = "c.relnamespace NOT IN (SELECT oid FROM pg_catalog.pg_namespace \
+    WHERE nspname LIKE 'pg\\_%' OR nspname = 'information_schema') \
+    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.pg_class'::regclass \
+    AND e.objid = c.oid AND e.deptype = 'e')";
+
+async fn rows(client: &Client, what: &str, sql: &str) -> Result<Vec<Row>> {
+    client.query(sql, &[]).await.map_err(Error::on(Side::Source, format!("reading {what}")))
+}
+
+/// The tables that hold rows, or stand over some, as they are now: what the snapshot's holder locks.
+pub async fn tables_now(client: &Client) -> Result<Vec<(u32, String, String)>> {
+    let sql = format!(
+        "SELECT c.oid, n.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {USER_RELATION} ORDER BY c.oid"
+    );
+    let rows = rows(client, "the list of tables", &sql).await?;
+    Ok(rows.iter().map(|r| (r.get(0), r.get(1), r.get(2))).collect())
+}
+
+/// Reads all that the plan needs, inside the snapshot that `client` is in.
+pub async fn read(client: &Client) -> Result<Source> {
+    let mut source = database(client).await?;
+    let vector_types = vector_types(client).await?;
+    source.types = types(client, &vector_types).await?;
+    source.relations = relations(client).await?;
+    source.indexes = indexes(client).await?;
+    source.depends = depends(client).await?;
+    source.dependents = dependents(client).await?;
+    Ok(source)
+}
+
+async fn database(client: &Client) -> Result<Source> {
+    let sql = "SELECT current_setting('server_version_num')::int4, system_identifier::text, \
+               current_database()::text, current_setting('server_encoding') FROM pg_catalog.pg_control_system()";
+    let row = &rows(client, "the server's version", sql).await?[0];
+    let sql = "SELECT e.extversion, n.nspname::text FROM pg_catalog.pg_extension e \
+               JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'";
+    let vector = rows(client, "the extension vector", sql).await?;
+    let vector = vector.first().ok_or_else(|| {
+        Error::new(Side::Plan, "looking for pgvector in the source database")
+            .because("the source database has no extension \"vector\"")
+            .remedy("check the database name in --source; a database without pgvector is moved by pg_dump alone")
+    })?;
+    Ok(Source {
+        version_num: row.get::<_, i32>(0).unsigned_abs(),
+        system_identifier: row.get(1),
+        database: row.get(2),
+        encoding: row.get(3),
+        vector_version: vector.get(0),
+        vector_schema: vector.get(1),
+        ..Source::default()
+    })
+}
+
+/// The types that belong to the extension, by OID: a table named "vector" has a type of that name too.
+async fn vector_types(client: &Client) -> Result<HashMap<u32, SourceType>> {
+    let sql = "SELECT t.oid, t.typname::text FROM pg_catalog.pg_type t JOIN pg_catalog.pg_depend d \
+        ON d.classid = 'pg_catalog.pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e' \
+        JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_catalog.pg_extension'::regclass \
+        AND e.oid = d.refobjid WHERE e.extname = 'vector'";
+    let known = |name: &str| match name {
+        "vector" => Some(SourceType::Vector),
+        "halfvec" => Some(SourceType::Halfvec),
+        "sparsevec" => Some(SourceType::Sparsevec),
+        _ => None,
+    };
+    let rows = rows(client, "pgvector's types", sql).await?;
+    Ok(rows.iter().filter_map(|r| Some((r.get(0), known(r.get(1))?))).collect())
+}
+
+async fn types(client: &Client, vectors: &HashMap<u32, SourceType>) -> Result<HashMap<u32, Type>> {
+    let sql = "SELECT t.oid, pg_catalog.format_type(t.oid, NULL), t.typtype, \
+        CASE WHEN t.typcategory = 'A' AND t.typlen = -1 THEN t.typelem ELSE 0 END, t.typbasetype, t.typtypmod, \
+        coalesce(r.rngsubtype, 0::oid), t.typsend <> 0 AND t.typreceive <> 0, t.typname::text \
+        FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid";
+    let mut types = HashMap::new();
+    for row in rows(client, "pg_type", sql).await? {
+        let oid: u32 = row.get(0);
+        let vector = vectors.get(&oid).copied().or(match oid {
+            1560 => Some(SourceType::Bit),
+            1562 => Some(SourceType::Varbit),
+            _ => None,
+        });
+        let ty = Type {
+            name: row.get(1),
+            kind: char::from(row.get::<_, i8>(2) as u8),
+            element: row.get(3),
+            base: row.get(4),
+            typmod: row.get(5),
+            subtype: row.get(6),
+            has_binary: row.get(7),
+            built_in: oid < 16384,
+            vector,
+        };
+        types.insert(oid, ty);
+    }
+    Ok(types)
+}
+
+async fn relations(client: &Client) -> Result<Vec<Relation>> {
+    let sql = format!(
+        "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relpersistence = 'u', c.relispartition, \
+         (SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno LIMIT 1), \
+         c.reltuples::int8, CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END, \
+         coalesce(pg_catalog.pg_relation_filenode(c.oid), 0::oid), \
+         pg_catalog.has_table_privilege(c.oid, 'SELECT'), \
+         ARRAY(SELECT a.attname::text FROM pg_catalog.pg_index x, unnest(x.indkey) WITH ORDINALITY k(n, o), \
+           pg_catalog.pg_attribute a WHERE x.indrelid = c.oid AND x.indisprimary AND a.attrelid = c.oid \
+           AND a.attnum = k.n ORDER BY k.o), \
+         ARRAY(SELECT DISTINCT CASE WHEN g.r = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.r)) END \
+           FROM (SELECT c.relowner UNION ALL SELECT x.grantee FROM pg_catalog.aclexplode(c.relacl) x \
+           UNION ALL SELECT y.grantee FROM pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) y \
+           WHERE a.attrelid = c.oid) g(r) ORDER BY 1) \
+         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relpersistence <> 't' AND {USER_RELATION} \
+         ORDER BY c.oid"
+    );
+    let mut columns = columns(client).await?;
+    let rows = rows(client, "the tables", &sql).await?;
+    Ok(rows.iter().map(|r| relation(r, columns.remove(&r.get(0)).unwrap_or_default())).collect())
+}
+
+fn relation(r: &Row, columns: Vec<Column>) -> Relation {
+    Relation {
+        oid: r.get(0),
+        schema: r.get(1),
+        name: r.get(2),
+        kind: char::from(r.get::<_, i8>(3) as u8),
+        unlogged: r.get(4),
+        is_partition: r.get(5),
+        parent: r.get(6),
+        rows_estimate: r.get(7),
+        bytes: r.get(8),
+        file: r.get(9),
+        may_select: r.get(10),
+        primary_key: r.get(11),
+        roles: r.get(12),
+        columns,
+    }
+}
+
+async fn columns(client: &Client) -> Result<HashMap<u32, Vec<Column>>> {
+    let sql = format!(
+        "SELECT a.attrelid, a.attname::text, a.atttypid, a.atttypmod, \
+         pg_catalog.format_type(a.atttypid, a.atttypmod), a.attgenerated <> '' \
+         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
+         WHERE a.attnum > 0 AND NOT a.attisdropped AND c.relkind IN ('r', 'p', 'm', 'f') AND {USER_RELATION} \
+         ORDER BY a.attrelid, a.attnum"
+    );
+    let mut columns: HashMap<u32, Vec<Column>> = HashMap::new();
+    for r in rows(client, "the columns", &sql).await? {
+        columns.entry(r.get(0)).or_default().push(Column {
+            name: r.get(1),
+            type_oid: r.get(2),
+            typmod: r.get(3),
+            type_text: r.get(4),
+            generated: r.get(5),
+        });
+    }
+    Ok(columns)
+}
+
+/// Operator classes come from pg_index.indclass: pg_get_indexdef omits a default class.
+async fn indexes(client: &Client) -> Result<Vec<Index>> {
+    let sql = format!(
+        "SELECT x.indexrelid, x.indrelid, c.relname::text, n.nspname::text, am.amname::text, \
+         ARRAY(SELECT o.opcname::text FROM unnest(x.indclass) WITH ORDINALITY k(c, i) \
+           JOIN pg_catalog.pg_opclass o ON o.oid = k.c ORDER BY k.i), \
+         ARRAY(SELECT EXISTS (SELECT FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_extension e \
+             ON d.refclassid = 'pg_catalog.pg_extension'::regclass AND e.oid = d.refobjid \
+             WHERE d.classid = 'pg_catalog.pg_opclass'::regclass AND d.objid = k.c AND d.deptype = 'e' \
+             AND e.extname = 'vector') FROM unnest(x.indclass) WITH ORDINALITY k(c, i) ORDER BY k.i), \
+         coalesce(c.reloptions, '{{}}'), \
+         ARRAY(SELECT a.attname::text FROM unnest(x.indkey) WITH ORDINALITY k(n, i) \
+           LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.n AND k.n <> 0 ORDER BY k.i), \
+         (SELECT con.oid FROM pg_catalog.pg_constraint con WHERE con.conindid = x.indexrelid \
+           AND con.contype IN ('p', 'u', 'x') LIMIT 1) \
+         FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid \
+         JOIN pg_catalog.pg_am am ON am.oid = c.relam JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+         WHERE {USER_RELATION} ORDER BY x.indexrelid"
+    );
+    let rows = rows(client, "the indexes", &sql).await?;
+    Ok(rows
+        .iter()
+        .map(|r| Index {
+            oid: r.get(0),
+            table: r.get(1),
+            name: r.get(2),
+            schema: r.get(3),
+            method: r.get(4),
+            opclasses: r.get::<_, Vec<String>>(5).into_iter().zip(r.get::<_, Vec<bool>>(6)).collect(),
+            options: r.get::<_, Vec<String>>(7).iter().map(|o| key_value(o)).collect(),
+            columns: r.get(8),
+            constraint: r.get(9),
+        })
+        .collect())
+}
+
+fn key_value(option: &str) -> (String, String) {
+    let (key, value) = option.split_once('=').unwrap_or((option, ""));
+    (key.to_string(), value.to_string())
+}
+
+async fn depends(client: &Client) -> Result<Vec<(ObjectId, ObjectId, char)>> {
+    let sql = "SELECT classid, objid, refclassid, refobjid, deptype FROM pg_catalog.pg_depend \
+               WHERE objid >= 16384 AND (classid, objid) <> (refclassid, refobjid)";
+    let rows = rows(client, "pg_depend", sql).await?;
+    Ok(rows
+        .iter()
+        .map(|r| {
+            let object = ObjectId { class: r.get(0), oid: r.get(1) };
+            let needs = ObjectId { class: r.get(2), oid: r.get(3) };
+            (object, needs, char::from(r.get::<_, i8>(4) as u8))
+        })
+        .collect())
+}
+
+/// Objects that hang on members of the extension in a way that a column's type alone does not explain. What is inside the
+/// text of another object (defaults, checks, rules) is listed under that object too.
+async fn dependents(client: &Client) -> Result<HashMap<ObjectId, Vec<String>>> {
+    let rows = rows(client, "what depends on pgvector", DEPENDENTS).await?;
+    let mut found: HashMap<ObjectId, Vec<String>> = HashMap::new();
+    for r in rows {
+        let member: String = r.get(4);
+        let mut add = |class: u32, oid: u32| {
+            let members = found.entry(ObjectId { class, oid }).or_default();
+            if !members.contains(&member) {
+                members.push(member.clone());
+            }
+        };
+        let (class, oid): (u32, u32) = (r.get(0), r.get(1));
+        let (owner_class, owner): (Option<u32>, Option<u32>) = (r.get(2), r.get(3));
+        match (owner_class, owner) {
+            (Some(owner_class), Some(owner)) => {
+                add(owner_class, owner);
+                if class != class::REWRITE {
+                    add(class, oid);
+                }
+            }
+            _ => add(class, oid),
+        }
+    }
+    Ok(found)
+}
+
+/// (class, object, class and OID of the object in whose text it stands, the member of pgvector).
+const DEPENDENTS: &str = "
+WITH member AS (
+    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
+    JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_catalog.pg_extension'::regclass AND e.oid = d.refobjid
+    WHERE d.deptype = 'e' AND e.extname = 'vector'
+    UNION ALL
+    SELECT 'pg_catalog.pg_type'::regclass, t.typarray FROM pg_catalog.pg_type t
+    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e'
+    JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_catalog.pg_extension'::regclass AND e.oid = d.refobjid
+    WHERE e.extname = 'vector' AND t.typarray <> 0)
+SELECT d.classid, d.objid,
+    CASE WHEN r.oid IS NOT NULL AND r.rulename = '_RETURN' THEN 1259::oid WHEN a.oid IS NOT NULL THEN 1259::oid
+         WHEN k.conrelid <> 0 AND k.contype = 'c' THEN 1259::oid WHEN k.contypid <> 0 THEN 1247::oid
+         WHEN c.relkind = 'c' THEN 1247::oid WHEN x.oid IS NOT NULL THEN 2606::oid END,
+    CASE WHEN r.oid IS NOT NULL AND r.rulename = '_RETURN' THEN r.ev_class WHEN a.oid IS NOT NULL THEN a.adrelid
+         WHEN k.conrelid <> 0 AND k.contype = 'c' THEN k.conrelid WHEN k.contypid <> 0 THEN k.contypid
+         WHEN c.relkind = 'c' THEN c.reltype WHEN x.oid IS NOT NULL THEN x.oid END,
+    pg_catalog.pg_describe_object(d.refclassid, d.refobjid, 0)
+FROM pg_catalog.pg_depend d
+JOIN member m ON m.classid = d.refclassid AND m.objid = d.refobjid
+LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
+LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND a.oid = d.objid
+LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = d.objid
+LEFT JOIN pg_catalog.pg_class c ON d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid
+LEFT JOIN pg_catalog.pg_constraint x ON c.relkind IN ('i', 'I') AND x.conindid = c.oid AND x.contype IN ('p', 'u', 'x')
+LEFT JOIN pg_catalog.pg_type t ON d.classid = 'pg_catalog.pg_type'::regclass AND t.oid = d.objid
+WHERE d.deptype IN ('n', 'a')
+    AND NOT EXISTS (SELECT FROM member s WHERE s.classid = d.classid AND s.objid = d.objid)
+    -- a column's type, and a domain's base, are edited; they are no riddle
+    AND NOT (c.oid IS NOT NULL AND d.objsubid > 0 AND c.relkind IN ('r', 'p', 'f', 'v', 'm'))
+    AND NOT (t.oid IS NOT NULL AND t.typtype = 'd')
+    AND NOT (t.oid IS NOT NULL AND t.typelem <> 0)";

@@ -1,0 +1,130 @@
+//! In: a session on the target. Out: `Target`, what the plan needs to know of it. Before the schema is applied it knows names and
+//! extensions; `element_oids` is asked again after, when the types exist.
+
+use std::collections::{HashMap, HashSet};
+
+use tokio_postgres::Client;
+
+use crate::error::{Error, Result, Side};
+
+#[derive(Debug, Default)]
+pub struct Target {
+    pub version_num: u32,
+    pub system_identifier: String,
+    pub database: String,
+    pub encoding: String,
+    pub superuser: bool,
+    /// The installed version of the extension `vectors`, if it is there.
+    pub vectors_installed: Option<String>,
+    /// The version that CREATE EXTENSION would install.
+    pub vectors_available: Option<String>,
+    pub vectors_preloaded: bool,
+    pub max_connections: i32,
+    pub relations: HashMap<(String, String), Existing>,
+    pub roles: HashSet<String>,
+}
+
+/// A relation that is on the target already.
+#[derive(Debug, Clone)]
+pub struct Existing {
+    pub oid: u32,
+    pub kind: char,
+    pub has_rows: bool,
+    /// (column, type as format_type prints it with an empty search_path)
+    pub columns: Vec<(String, String)>,
+    /// Triggers (foreign keys' own left out), foreign keys, and vector indexes, by name.
+    pub obstacles: Vec<String>,
+}
+
+fn on<E: Into<Box<dyn std::error::Error + Send + Sync>>>(what: &str) -> impl FnOnce(E) -> Error {
+    Error::on(Side::Target, format!("reading {what}"))
+}
+
+pub async fn read(client: &Client) -> Result<Target> {
+    let sql = "SELECT current_setting('server_version_num')::int4, system_identifier::text, \
+        current_database()::text, current_setting('server_encoding'), \
+        coalesce((SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user), false), \
+        (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'vectors'), \
+        (SELECT default_version FROM pg_catalog.pg_available_extensions WHERE name = 'vectors'), \
+        current_setting('max_connections')::int4 FROM pg_catalog.pg_control_system()";
+    let row = client.query_one(sql, &[]).await.map_err(on("the server's version and extensions"))?;
+    Ok(Target {
+        version_num: row.get::<_, i32>(0).unsigned_abs(),
+        system_identifier: row.get(1),
+        database: row.get(2),
+        encoding: row.get(3),
+        superuser: row.get(4),
+        vectors_installed: row.get(5),
+        vectors_available: row.get(6),
+        max_connections: row.get(7),
+        vectors_preloaded: preloaded(client).await?,
+        relations: relations(client).await?,
+        roles: roles(client).await?,
+    })
+}
+
+/// A role that may not see shared_preload_libraries is given the benefit of the doubt: the rehearsal will tell.
+async fn preloaded(client: &Client) -> Result<bool> {
+    let sql = "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'shared_preload_libraries'";
+    let row = client.query_opt(sql, &[]).await.map_err(on("shared_preload_libraries"))?;
+    Ok(row.is_none_or(|r| {
+        r.get::<_, String>(0).split(',').any(|lib| {
+            let lib = lib.trim().trim_matches('"');
+            lib.rsplit('/').next().unwrap_or(lib).trim_end_matches(".so") == "vectors"
+        })
+    }))
+}
+
+async fn relations(client: &Client) -> Result<HashMap<(String, String), Existing>> {
+    let sql = "SELECT n.nspname::text, c.relname::text, c.oid, c.relkind, \
+        ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 \
+          AND NOT a.attisdropped ORDER BY a.attnum), \
+        ARRAY(SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a \
+          WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum), \
+        ARRAY(SELECT 'trigger ' || t.tgname FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal \
+          UNION ALL SELECT 'foreign key ' || k.conname FROM pg_catalog.pg_constraint k \
+          WHERE k.conrelid = c.oid AND k.contype = 'f' \
+          UNION ALL SELECT 'vector index ' || i.relname FROM pg_catalog.pg_index x \
+          JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid JOIN pg_catalog.pg_am am ON am.oid = i.relam \
+          WHERE x.indrelid = c.oid AND am.amname = 'vectors') \
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relpersistence <> 't' \
+        AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'vectors')";
+    let rows = client.query(sql, &[]).await.map_err(on("the tables"))?;
+    let mut relations = HashMap::new();
+    for r in rows {
+        let columns = r.get::<_, Vec<String>>(4).into_iter().zip(r.get::<_, Vec<String>>(5)).collect();
+        let existing = Existing {
+            oid: r.get(2),
+            kind: char::from(r.get::<_, i8>(3) as u8),
+            has_rows: false,
+            columns,
+            obstacles: r.get(6),
+        };
+        relations.insert((r.get(0), r.get(1)), existing);
+    }
+    Ok(relations)
+}
+
+/// Whether a table on the target holds a row: looked at only for the tables that the plan would fill.
+pub async fn has_rows(client: &Client, schema: &str, table: &str) -> Result<bool> {
+    let name = crate::connect::quote_qualified(schema, table);
+    let sql = format!("SELECT EXISTS (SELECT FROM ONLY {name})");
+    let row = client.query_one(&sql, &[]).await.map_err(on(&format!("table {name}")))?;
+    Ok(row.get(0))
+}
+
+async fn roles(client: &Client) -> Result<HashSet<String>> {
+    let sql = "SELECT pg_catalog.quote_ident(rolname) FROM pg_catalog.pg_roles";
+    let rows = client.query(sql, &[]).await.map_err(on("the roles"))?;
+    Ok(rows.iter().map(|r| r.get(0)).collect())
+}
+
+/// The OIDs of PGVecto.rs's types in this database: an array's binary form names its element by OID.
+pub async fn element_oids(client: &Client) -> Result<HashMap<String, u32>> {
+    let sql = "SELECT t.typname::text, t.oid FROM pg_catalog.pg_type t \
+        JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
+        WHERE n.nspname = 'vectors' AND t.typname IN ('vector', 'vecf16', 'bvector', 'svector')";
+    let rows = client.query(sql, &[]).await.map_err(on("the types of vectors"))?;
+    Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect())
+}

@@ -1,0 +1,272 @@
+//! In: the arguments and two environment variables. Out: `Options`, checked as far as text alone allows. What they mean for
+//! a given pair of servers is decided in `plan`.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+use crate::connect::Endpoint;
+use crate::error::{Error, Result, Side};
+
+/// Moves a database that uses pgvector to a cluster that runs PGVecto.rs: schema, rows, indexes, and the proof that
+/// nothing changed on the way.
+///
+/// The source is only read. The target database must exist and hold none of the tables that come. Everything is
+/// planned and rehearsed before the first byte is written; look at the plan first with --dry-run.
+#[derive(Parser, Debug)]
+#[command(version, max_term_width = 100, after_help = AFTER_HELP)]
+struct Arguments {
+    /// The database with pgvector: postgresql://user@host:port/database, or libpq's key=value form
+    #[arg(long, env = "PGV2RS_SOURCE", value_name = "URL", hide_env_values = true, help_heading = "Where from, where to")]
+    source: String,
+
+    /// The database on the cluster with PGVecto.rs
+    #[arg(long, env = "PGV2RS_TARGET", value_name = "URL", hide_env_values = true, help_heading = "Where from, where to")]
+    target: String,
+
+    /// Only the objects in matching schemas (pattern as in pg_dump; repeatable)
+    #[arg(short = 'n', long, value_name = "PATTERN", help_heading = "What to move")]
+    schema: Vec<String>,
+
+    /// Only matching tables, and what they need (pattern as in pg_dump; repeatable)
+    #[arg(short = 't', long, value_name = "PATTERN", help_heading = "What to move")]
+    table: Vec<String>,
+
+    /// All but matching tables (pattern as in pg_dump; repeatable)
+    #[arg(short = 'T', long, value_name = "PATTERN", help_heading = "What to move")]
+    exclude_table: Vec<String>,
+
+    /// The type that one column becomes: vector, vecf16, bvector, svector or real[] (repeatable)
+    #[arg(long, value_name = "SCHEMA.TABLE.COLUMN=TYPE", help_heading = "What it becomes")]
+    map: Vec<String>,
+
+    /// PGVecto.rs's types, or real[] on a target without any extension
+    #[arg(long, value_enum, default_value_t = Format::Native, help_heading = "What it becomes")]
+    format: Format,
+
+    /// What to do with a number too large for vecf16, where --map asks for vecf16
+    #[arg(long, value_enum, default_value_t = Overflow::Error, help_heading = "What it becomes")]
+    overflow: Overflow,
+
+    /// Make the tables from the source's pg_dump, or take those that are on the target already, empty
+    #[arg(long, value_enum, default_value_t = SchemaSource::Dump, help_heading = "What it becomes")]
+    schema_source: SchemaSource,
+
+    /// Print the plan and write nothing
+    #[arg(long, help_heading = "How it runs")]
+    dry_run: bool,
+
+    /// Go on although the plan has findings that need a decision; those objects are left out and stand in the report
+    #[arg(long, help_heading = "How it runs")]
+    allow_findings: bool,
+
+    /// Tables copied at a time
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "How it runs")]
+    jobs: u16,
+
+    /// Ordinary indexes built at a time; vector indexes are built one after another
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "How it runs")]
+    index_jobs: u16,
+
+    /// Threads with which PGVecto.rs builds one vector index [default: the cores of this machine]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65535), help_heading = "How it runs")]
+    index_threads: Option<u32>,
+
+    /// How the copy is proved: every row by digest, row counts only, or not at all
+    #[arg(long, value_enum, default_value_t = Verify::Full, help_heading = "How it runs")]
+    verify: Verify,
+
+    /// The pg_dump to use; it must be at least as new as the source
+    #[arg(long, env = "PGV2RS_PG_DUMP", value_name = "PATH", default_value = "pg_dump", help_heading = "How it runs")]
+    pg_dump: PathBuf,
+
+    /// Also write the report to this file, as JSON
+    #[arg(long, value_name = "FILE", help_heading = "What it says")]
+    report: Option<PathBuf>,
+
+    /// Say more (-v: each step and statement; -vv: everything)
+    #[arg(short, long, action = clap::ArgAction::Count, help_heading = "What it says")]
+    verbose: u8,
+
+    /// Say nothing but warnings, errors and the report
+    #[arg(short, long, conflicts_with = "verbose", help_heading = "What it says")]
+    quiet: bool,
+
+    /// The form of log lines on standard error
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, help_heading = "What it says")]
+    log_format: LogFormat,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0    moved and verified (with --dry-run: the plan holds)
+  1    verification found a difference
+  2    the command line, or the plan: nothing was written
+  3    the source failed        4    the target failed
+  5    an error in this program 130  stopped by the user
+
+Examples:
+  pgv2rs-copy --source postgresql://app@old/shop --target postgresql://postgres@new/shop --dry-run
+  pgv2rs-copy --source postgresql://app@old/shop --target postgresql://postgres@new/shop --report move.json
+  PGV2RS_SOURCE=… PGV2RS_TARGET=… pgv2rs-copy -t 'public.items' --map public.items.embedding=vecf16";
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    Native,
+    RealArray,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Overflow {
+    /// Stop, naming the row
+    Error,
+    /// The largest number that vecf16 holds
+    Saturate,
+    /// Infinity
+    Infinity,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaSource {
+    Dump,
+    Existing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Verify {
+    None,
+    Counts,
+    Full,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+/// `--map schema.table.column=type`, names as the catalog has them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    pub schema: String,
+    pub table: String,
+    pub column: String,
+    pub to: dialect::types::TargetType,
+}
+
+/// What the user asked for.
+pub struct Options {
+    pub source: Endpoint,
+    pub target: Endpoint,
+    pub schemas: Vec<String>,
+    pub tables: Vec<String>,
+    pub excluded_tables: Vec<String>,
+    pub mappings: Vec<Mapping>,
+    pub format: Format,
+    pub overflow: Overflow,
+    pub schema_source: SchemaSource,
+    pub dry_run: bool,
+    pub allow_findings: bool,
+    pub jobs: usize,
+    pub index_jobs: usize,
+    pub index_threads: u32,
+    pub verify: Verify,
+    pub pg_dump: PathBuf,
+    pub report: Option<PathBuf>,
+    pub verbose: u8,
+    pub quiet: bool,
+    pub log_format: LogFormat,
+}
+
+/// Reads the command line; prints help or a usage error and ends the program itself where clap would.
+pub fn parse() -> Result<Options> {
+    meaning(Arguments::parse())
+}
+
+fn meaning(a: Arguments) -> Result<Options> {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    Ok(Options {
+        source: Endpoint::parse(Side::Source, &a.source)?,
+        target: Endpoint::parse(Side::Target, &a.target)?,
+        schemas: a.schema,
+        tables: a.table,
+        excluded_tables: a.exclude_table,
+        mappings: a.map.iter().map(|m| mapping(m)).collect::<Result<_>>()?,
+        format: a.format,
+        overflow: a.overflow,
+        schema_source: a.schema_source,
+        dry_run: a.dry_run,
+        allow_findings: a.allow_findings,
+        jobs: a.jobs.into(),
+        index_jobs: a.index_jobs.into(),
+        index_threads: a.index_threads.unwrap_or(cores.try_into().unwrap_or(1)),
+        verify: a.verify,
+        pg_dump: a.pg_dump,
+        report: a.report,
+        verbose: a.verbose,
+        quiet: a.quiet,
+        log_format: a.log_format,
+    })
+}
+
+fn mapping(text: &str) -> Result<Mapping> {
+    let refuse = |why: &str| {
+        Error::new(Side::Plan, format!("reading --map {text}"))
+            .because(why.to_string())
+            .remedy("write schema.table.column=type, type one of vector, vecf16, bvector, svector, real[]")
+    };
+    let (path, to) = text.rsplit_once('=').ok_or_else(|| refuse("there is no ="))?;
+    let parts = name_parts(path).ok_or_else(|| refuse("a quoted name does not end"))?;
+    let [schema, table, column]: [String; 3] =
+        parts.try_into().map_err(|_| refuse("the name does not have three parts"))?;
+    let to = to.trim().parse().map_err(|_| refuse("there is no such type"))?;
+    Ok(Mapping { schema, table, column, to })
+}
+
+/// A dotted name in its parts, by SQL's rules: folded to lower case outside double quotes.
+fn name_parts(text: &str) -> Option<Vec<String>> {
+    let mut parts = vec![String::new()];
+    let mut quoted = false;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let part = parts.last_mut()?;
+        match c {
+            '"' if quoted && chars.peek() == Some(&'"') => {
+                chars.next();
+                part.push('"');
+            }
+            '"' => quoted = !quoted,
+            '.' if !quoted => parts.push(String::new()),
+            _ if quoted => part.push(c),
+            _ => part.extend(c.to_lowercase()),
+        }
+    }
+    (!quoted).then_some(parts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn reads_a_mapping_with_quoted_names() {
+        let m = mapping("Public.\"We.\"\"ird\".Embedding=vecf16").unwrap();
+        assert_eq!((m.schema.as_str(), m.table.as_str()), ("public", "We.\"ird"));
+        assert_eq!(m.column, "embedding");
+        assert_eq!(m.to, dialect::types::TargetType::Vecf16);
+    }
+
+    #[test]
+    fn refuses_a_mapping_without_three_parts_or_with_an_unknown_type() {
+        assert_eq!(mapping("t.c=vector").unwrap_err().exit_code(), 2);
+        assert_eq!(mapping("s.t.c=int4").unwrap_err().exit_code(), 2);
+        assert_eq!(mapping("s.t.c").unwrap_err().exit_code(), 2);
+    }
+}

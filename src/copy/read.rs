@@ -1,0 +1,87 @@
+//! In: a session and a table. Out: batches of whole rows, as the server sent them, and at the end the number of rows. It
+//! converts nothing; the copy and the verification read through it.
+
+use std::pin::Pin;
+
+use codec::batch::Batch;
+use codec::frame::Splitter;
+use futures::StreamExt;
+use tokio_postgres::{Client, CopyOutStream};
+
+use super::BATCH_BYTES;
+use crate::connect::quote;
+use crate::error::{Error, Result, Side};
+use crate::plan::TablePlan;
+
+pub struct Reader {
+    side: Side,
+    attempt: String,
+    stream: Pin<Box<CopyOutStream>>,
+    splitter: Splitter,
+    batch: Batch,
+    ended: bool,
+}
+
+/// `"schema"."table" ("a", "b")`; no list for a table without columns to copy, where an empty one is a syntax error.
+pub fn table_and_columns(table: &TablePlan) -> String {
+    let columns: Vec<String> = table.columns.iter().map(|c| quote(&c.name)).collect();
+    match columns.is_empty() {
+        true => table.quoted(),
+        false => format!("{} ({})", table.quoted(), columns.join(", ")),
+    }
+}
+
+impl Reader {
+    pub async fn open(client: &Client, side: Side, table: &TablePlan) -> Result<Reader> {
+        let statement = format!("COPY {} TO STDOUT (FORMAT binary)", table_and_columns(table));
+        Reader::of_statement(client, side, &statement, table.columns.len(), format!("reading {}", table.display)).await
+    }
+
+    /// Reads any `COPY … TO STDOUT (FORMAT binary)` that yields `columns` columns.
+    pub async fn of_statement(
+        client: &Client,
+        side: Side,
+        statement: &str,
+        columns: usize,
+        attempt: String,
+    ) -> Result<Reader> {
+        let stream = client.copy_out(statement).await.map_err(Error::on(side, attempt.clone()))?;
+        let columns = u16::try_from(columns).map_err(Error::on(Side::Internal, attempt.clone()))?;
+        Ok(Reader {
+            side,
+            attempt,
+            stream: Box::pin(stream),
+            splitter: Splitter::new(columns),
+            batch: Batch::default(),
+            ended: false,
+        })
+    }
+
+    /// The next batch of about `BATCH_BYTES`; None after the last. One row larger than that travels alone.
+    pub async fn next(&mut self) -> Result<Option<Batch>> {
+        let mut pieces = Vec::new();
+        while !self.ended && self.batch.bytes() < BATCH_BYTES {
+            match self.stream.next().await {
+                Some(message) => {
+                    let message = message.map_err(Error::on(self.side, self.attempt.clone()))?;
+                    self.splitter
+                        .push(message, &mut pieces)
+                        .map_err(Error::on(self.side, self.attempt.clone()))?;
+                    pieces.drain(..).for_each(|rows| self.batch.push(rows));
+                }
+                None => {
+                    self.ended = true;
+                    // No trailer, no end: a stream that stops early is not a shorter table.
+                    self.splitter.finish().map_err(Error::on(self.side, self.attempt.clone()))?;
+                }
+            }
+        }
+        let batch = std::mem::take(&mut self.batch);
+        Ok((!batch.is_empty()).then_some(batch))
+    }
+
+    /// Rows decoded so far.
+    pub fn finish(&self) -> Result<u64> {
+        self.splitter.finish().map_err(Error::on(self.side, self.attempt.clone()))
+    }
+}

@@ -1,0 +1,140 @@
+//! In: converted batches, in order. Out: one binary COPY IN, and the number of rows that the server says it took. It commits
+//! nothing: that is for the one who has compared the counts.
+
+use std::pin::Pin;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use crossbeam_channel::{Receiver, Sender};
+use futures::SinkExt;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio_postgres::{Client, CopyInSink};
+
+use super::read::table_and_columns;
+use crate::connect::Session;
+use crate::error::{Error, Result, Side};
+use crate::plan::TablePlan;
+
+/// Output buffers that the socket is done with, for the pool to fill again.
+#[derive(Clone)]
+pub struct Spare {
+    back: Sender<Vec<u8>>,
+    free: Receiver<Vec<u8>>,
+}
+
+impl Spare {
+    pub fn new(buffers: usize) -> Spare {
+        let (back, free) = crossbeam_channel::bounded(buffers);
+        Spare { back, free }
+    }
+
+    pub fn take(&self) -> Vec<u8> {
+        self.free.try_recv().unwrap_or_default()
+    }
+}
+
+/// One CopyData message. Its buffer goes back when the socket has it, and only then is there room for another batch.
+pub struct Chunk {
+    buffer: Vec<u8>,
+    at: usize,
+    spare: Option<Sender<Vec<u8>>>,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Chunk {
+    pub fn new(buffer: Vec<u8>, spare: &Spare, permit: OwnedSemaphorePermit) -> Chunk {
+        Chunk { buffer, at: 0, spare: Some(spare.back.clone()), _permit: Some(permit) }
+    }
+
+    fn frame(write: impl FnOnce(&mut BytesMut)) -> Chunk {
+        let mut bytes = BytesMut::new();
+        write(&mut bytes);
+        Chunk { buffer: bytes.to_vec(), at: 0, spare: None, _permit: None }
+    }
+}
+
+impl Buf for Chunk {
+    fn remaining(&self) -> usize {
+        self.buffer.len() - self.at
+    }
+
+    fn chunk(&self) -> &[u8] {
+        &self.buffer[self.at..]
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.at = (self.at + count).min(self.buffer.len());
+    }
+}
+
+impl Drop for Chunk {
+    fn drop(&mut self) {
+        // A buffer that one huge row blew up is not kept: memory stays constant.
+        if let Some(spare) = self.spare.take()
+            && self.buffer.capacity() <= 4 * super::BATCH_BYTES
+        {
+            let mut buffer = std::mem::take(&mut self.buffer);
+            buffer.clear();
+            let _ = spare.try_send(buffer);
+        }
+    }
+}
+
+pub struct Writer<'a> {
+    sink: Pin<Box<CopyInSink<Chunk>>>,
+    attempt: String,
+    pid: i32,
+    monitor: &'a Client,
+    looked: Instant,
+}
+
+impl<'a> Writer<'a> {
+    pub async fn open(session: &Session, monitor: &'a Client, table: &TablePlan) -> Result<Writer<'a>> {
+        let attempt = format!("writing {}", table.display);
+        let statement = format!("COPY {} FROM STDIN (FORMAT binary)", table_and_columns(table));
+        let sink = session.copy_in(&statement).await.map_err(Error::on(Side::Target, attempt.clone()))?;
+        let mut writer =
+            Writer { sink: Box::pin(sink), attempt, pid: session.pid, monitor, looked: Instant::now() };
+        writer.send(Chunk::frame(codec::frame::put_header)).await?;
+        Ok(writer)
+    }
+
+    pub async fn send(&mut self, chunk: Chunk) -> Result<()> {
+        if let Err(error) = self.sink.send(chunk).await {
+            return Err(self.reason(error).await);
+        }
+        if self.looked.elapsed() > Duration::from_secs(2) {
+            self.looked = Instant::now();
+            if !self.still_copying().await {
+                let closed = Error::new(Side::Target, self.attempt.clone());
+                return Err(match self.sink.as_mut().finish().await {
+                    Err(error) => closed.because(error),
+                    Ok(_) => closed.because("the server ended the COPY early"),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The rows that the server says it took.
+    pub async fn finish(mut self) -> Result<u64> {
+        self.send(Chunk::frame(codec::frame::put_trailer)).await?;
+        self.sink.as_mut().finish().await.map_err(Error::on(Side::Target, self.attempt.clone()))
+    }
+
+    /// A server that has refused the COPY goes on swallowing its data without a word until the end: hours, for a large table.
+    /// Its progress view knows better. Where that view is missing or cannot be asked, the end will tell.
+    async fn still_copying(&self) -> bool {
+        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_copy WHERE pid = $1)";
+        self.monitor.query_one(sql, &[&self.pid]).await.map_or(true, |row| row.get(0))
+    }
+
+    /// Prefers the server's own words over "connection closed".
+    async fn reason(&mut self, error: tokio_postgres::Error) -> Error {
+        let told = match self.sink.as_mut().finish().await {
+            Err(told) if told.as_db_error().is_some() => told,
+            _ => error,
+        };
+        Error::new(Side::Target, self.attempt.clone()).because(told)
+    }
+}

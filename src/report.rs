@@ -1,0 +1,242 @@
+//! In: what every step found. Out: the report, as text for a person and as JSON for a program. It holds no password and no value
+//! of any row.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::cli::Verify;
+use crate::copy::Copied;
+use crate::error::{Error, Result, Side};
+use crate::index::Built;
+use crate::plan::{Finding, Plan, Severity, TablePlan, Travel};
+use crate::progress::{human_time, megabytes};
+use crate::schema::{Phase, Schema};
+use crate::verify::Verdict;
+use crate::verify::cutover::Cutover;
+
+#[derive(Serialize)]
+pub struct Report {
+    pub program: String,
+    pub source: Server,
+    pub target: Server,
+    pub snapshot: String,
+    pub verify: Verify,
+    pub tables: Vec<Table>,
+    pub indexes: Vec<Built>,
+    pub sequences: usize,
+    pub broken_indexes: Vec<String>,
+    pub findings: Vec<Finding>,
+    pub seconds: Seconds,
+    pub verified: bool,
+}
+
+#[derive(Serialize)]
+pub struct Server {
+    pub place: String,
+    pub postgres: u32,
+    pub extension: String,
+}
+
+#[derive(Default, Serialize)]
+pub struct Seconds {
+    /// From the first COPY to the last commit.
+    pub copy: f64,
+    pub verify: f64,
+    pub after_data: f64,
+    pub total: f64,
+}
+
+#[derive(Serialize)]
+pub struct Table {
+    pub table: String,
+    pub columns: Vec<Column>,
+    pub rows_decoded: u64,
+    pub rows_converted: u64,
+    pub rows_reported: u64,
+    pub bytes: u64,
+    pub seconds: f64,
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    pub cutover: Cutover,
+}
+
+#[derive(Serialize)]
+pub struct Column {
+    pub column: String,
+    pub from: String,
+    pub to: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// The columns of a table that change, or that need a word.
+pub fn columns(table: &TablePlan) -> Vec<Column> {
+    let spoken = table.columns.iter().filter(|c| matches!(c.travel, Travel::Convert(_)) || c.why.is_some());
+    spoken
+        .map(|c| Column {
+            column: crate::catalog::ident(&c.name),
+            from: c.type_text.clone(),
+            to: c.target_text(),
+            why: c.why.clone(),
+        })
+        .collect()
+}
+
+impl Table {
+    pub fn new(table: &TablePlan, copied: &Copied, verdict: Verdict, cutover: Cutover) -> Table {
+        Table {
+            table: table.display.clone(),
+            columns: columns(table),
+            rows_decoded: copied.decoded,
+            rows_converted: copied.converted,
+            rows_reported: copied.reported,
+            bytes: copied.bytes,
+            seconds: copied.elapsed.as_secs_f64(),
+            verdict,
+            cutover,
+        }
+    }
+}
+
+impl Report {
+    pub fn write_json(&self, path: &Path) -> Result<()> {
+        let attempt = || format!("writing the report to {}", path.display());
+        let mut text = serde_json::to_string_pretty(self).map_err(Error::on(Side::Internal, attempt()))?;
+        text.push('\n');
+        std::fs::write(path, text).map_err(Error::on(Side::Internal, attempt()))
+    }
+
+    pub fn text(&self) -> String {
+        let mut out = String::new();
+        let rows: u64 = self.tables.iter().map(|t| t.rows_converted).sum();
+        let bytes = self.tables.iter().map(|t| t.bytes).sum();
+        line(&mut out, format_args!("\n{} -> {}", self.source.place, self.target.place));
+        line(&mut out, format_args!(
+            "PostgreSQL {}, pgvector {} -> PostgreSQL {}, {}",
+            self.source.postgres, self.source.extension, self.target.postgres, self.target.extension
+        ));
+        line(&mut out, format_args!("\nTables ({rows} rows, {})", megabytes(bytes)));
+        let width = self.tables.iter().map(|t| t.table.chars().count()).max().unwrap_or(0);
+        for table in &self.tables {
+            table_lines(&mut out, table, self.verify, width);
+        }
+        if !self.indexes.is_empty() {
+            line(&mut out, format_args!("\nIndexes"));
+        }
+        for index in &self.indexes {
+            line(&mut out, format_args!("  {}  {:.1} s", index.index, index.seconds));
+        }
+        self.broken_indexes.iter().for_each(|b| line(&mut out, format_args!("  BROKEN: {b}")));
+        findings(&mut out, &self.findings);
+        self.summary(&mut out, rows);
+        out
+    }
+
+    fn summary(&self, out: &mut String, rows: u64) {
+        let s = &self.seconds;
+        let span = |x: f64| human_time(std::time::Duration::from_secs_f64(x.max(0.0)));
+        line(out, format_args!(
+            "\n{} tables, {rows} rows, {} indexes, {} sequences in {}: copy {:.2} s, verification {:.2} s, indexes and the rest {:.2} s",
+            self.tables.len(), self.indexes.len(), self.sequences, span(s.total), s.copy, s.verify, s.after_data
+        ));
+        let differing = self.tables.iter().filter(|t| !t.verdict.differences.is_empty()).count();
+        let verdict = match (self.verify, differing, self.broken_indexes.len()) {
+            (_, 0, broken) if broken > 0 => format!("Verification: {broken} indexes do not answer."),
+            (Verify::None, ..) => "Verification: none was asked for (--verify none). Nothing is proved.".into(),
+            (Verify::Counts, 0, _) => "Verification: all row counts agree; the values were not compared (--verify counts).".into(),
+            (Verify::Full, 0, _) => "Verification: every row of every table was read back and is the same.".into(),
+            (_, n, _) => format!("Verification: {n} tables DIFFER. Do not switch."),
+        };
+        line(out, format_args!("{verdict}"));
+        let changed = self.tables.iter().filter(|t| t.cutover != Cutover::Unchanged).count();
+        line(out, format_args!("{}", match changed {
+            0 => "Cutover: no table has changed since the snapshot. If the writers are stopped, it is safe to switch.".to_string(),
+            n => format!("Cutover: {n} tables are not known to be as they were copied: what was written since the snapshot is NOT on the target."),
+        }));
+    }
+}
+
+fn table_lines(out: &mut String, table: &Table, verify: Verify, width: usize) {
+    let verdict = match (verify, table.verdict.differences.is_empty()) {
+        (_, false) => "DIFFERS",
+        (Verify::None, _) => "not verified",
+        (Verify::Counts, _) => "counts agree",
+        (Verify::Full, _) => "verified",
+    };
+    let cutover = match &table.cutover {
+        Cutover::Unchanged => "unchanged since the snapshot".to_string(),
+        Cutover::Changed(why) => format!("changed: {why}"),
+        Cutover::Unknown(why) => format!("not known whether it has changed: {why}"),
+    };
+    line(out, format_args!(
+        "  {:width$}  {:>10} rows  {:>10}  {:>7.2} s  {verdict}; {cutover}",
+        table.table, table.rows_converted, megabytes(table.bytes), table.seconds
+    ));
+    for c in table.columns.iter().filter(|c| c.from != c.to) {
+        line(out, format_args!("  {:width$}    {}: {} -> {}", "", c.column, c.from, c.to));
+    }
+    for s in table.verdict.samples.iter().filter(|s| s.note.is_some()) {
+        line(out, format_args!("  {:width$}    {}: {}", "", s.column, s.note.as_deref().unwrap_or_default()));
+    }
+    for difference in &table.verdict.differences {
+        line(out, format_args!("  {:width$}    DIFFERENCE: {difference}", ""));
+    }
+}
+
+/// The plan as a person reads it before anything is written.
+pub fn plan_text(plan: &Plan, schema: &Schema) -> String {
+    let mut out = String::new();
+    line(&mut out, format_args!("\nTables, the largest first (each one slice)"));
+    for table in &plan.tables {
+        let rows = match table.rows_estimate {
+            n if n < 0 => "rows not known (never analyzed)".to_string(),
+            n => format!("about {n} rows"),
+        };
+        line(&mut out, format_args!("  {}  {rows}, {}", table.display, megabytes(table.bytes.unsigned_abs())));
+        for c in columns(table) {
+            let why = c.why.map_or(String::new(), |w| format!("  ({w})"));
+            line(&mut out, format_args!("    {}: {} -> {}{why}", c.column, c.from, c.to));
+        }
+    }
+    let mut indexes = schema.of(Phase::VectorIndex).peekable();
+    if indexes.peek().is_some() {
+        line(&mut out, format_args!("\nVector indexes"));
+    }
+    for step in indexes {
+        line(&mut out, format_args!("  {}", step.object));
+        line(&mut out, format_args!("    old: {}", step.before.as_deref().unwrap_or_default()));
+        let new = step.statements.join("; ").replace('\n', "\n         ");
+        line(&mut out, format_args!("    new: {new}"));
+    }
+    let others = schema.of(Phase::Index).count();
+    line(&mut out, format_args!("\n{others} ordinary indexes and constraints, {} foreign keys as they are", schema.of(Phase::ForeignKey).count()));
+    findings(&mut out, &plan.findings);
+    out
+}
+
+fn findings(out: &mut String, findings: &[Finding]) {
+    let groups = [
+        (Severity::Problem, "\nProblems: nothing can be done before they are mended"),
+        (Severity::Decision, "\nNeeds a decision (left out with --allow-findings)"),
+        (Severity::Note, "\nNotes"),
+    ];
+    for (severity, title) in groups {
+        let mut of = findings.iter().filter(|f| f.severity == severity).peekable();
+        if of.peek().is_some() {
+            line(out, format_args!("{title}"));
+        }
+        for f in of {
+            line(out, format_args!("  {}: {}", f.object, f.reason));
+            if !f.remedy.is_empty() {
+                line(out, format_args!("    what to do: {}", f.remedy));
+            }
+        }
+    }
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments) {
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{text}");
+}

@@ -1,0 +1,28 @@
+//! In: rehearsed steps. Out: the schema on the target. What comes before the data is one transaction: all of it, or nothing.
+
+use tokio_postgres::Client;
+
+use super::{Phase, Schema, Step};
+use crate::error::{Error, Result, Side};
+
+/// Applies the schema before the data.
+pub async fn apply(client: &Client, schema: &Schema) -> Result<()> {
+    let attempt = |e: tokio_postgres::Error| Error::new(Side::Target, "applying the schema").because(e);
+    client.batch_execute("BEGIN").await.map_err(attempt)?;
+    for step in schema.steps.iter().filter(|s| matches!(s.phase, Phase::Session | Phase::BeforeData)) {
+        run_step(client, step).await?;
+    }
+    client.batch_execute("COMMIT").await.map_err(attempt)
+}
+
+/// Runs one step, statement by statement.
+pub async fn run_step(client: &Client, step: &Step) -> Result<()> {
+    for statement in &step.statements {
+        tracing::debug!(object = %step.object, "{statement}");
+        client
+            .batch_execute(statement)
+            .await
+            .map_err(|e| Error::new(Side::Target, format!("creating {}", step.object)).because(e))?;
+    }
+    Ok(())
+}

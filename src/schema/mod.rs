@@ -1,0 +1,227 @@
+//! In: the dump's entries, the plan, and the selection. Out: the schema as steps in the order in which they run, translated, with
+//! findings for what is left out. `rehearse` tries them on the target; `apply` does them.
+
+mod apply;
+pub mod dump;
+mod rehearse;
+
+pub use apply::{apply, run_step};
+pub use rehearse::rehearse;
+
+use std::collections::HashSet;
+
+use dialect::dump::{Dump, Entry, ObjectId};
+use dialect::rewrite::Context;
+
+use crate::catalog::{Source, class};
+use crate::cli::{Format, SchemaSource};
+use crate::error::{Error, Result, Side};
+use crate::plan::{Finding, Plan, Severity};
+use crate::select::Selection;
+use dump::Sections;
+
+/// When a step runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Settings of pg_dump's own that the steps after it rely on.
+    Session,
+    BeforeData,
+    Refresh,
+    /// Ordinary indexes and the constraints that are indexes; those of one table never run at the same time.
+    Index,
+    VectorIndex,
+    /// Indexes of partitions attached to their parents' indexes.
+    Attach,
+    ForeignKey,
+    /// Triggers, rules, policies, publications, comments.
+    Late,
+}
+
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub phase: Phase,
+    pub kind: String,
+    /// `INDEX public.items_embedding_idx`
+    pub object: String,
+    pub id: Option<ObjectId>,
+    /// The table that an index or constraint belongs to.
+    pub table: Option<u32>,
+    pub statements: Vec<String>,
+    /// The statements in pgvector's words, for a vector index.
+    pub before: Option<String>,
+}
+
+#[derive(Default)]
+pub struct Schema {
+    pub steps: Vec<Step>,
+}
+
+impl Schema {
+    pub fn of(&self, phase: Phase) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(move |s| s.phase == phase)
+    }
+}
+
+/// Translates both sections; findings go into the plan.
+pub fn translate(sections: &Sections, source: &Source, selection: &Selection, plan: &mut Plan, wishes: (SchemaSource, Format)) -> Result<Schema> {
+    let parse = |text: &str| {
+        dialect::dump::parse(text).map_err(Error::on(Side::Internal, "reading pg_dump's output"))
+    };
+    let mut translation = Translation {
+        source,
+        selection,
+        schema_source: wishes.0,
+        left_out: plan.left_out.iter().map(|&oid| ObjectId { class: class::RELATION, oid }).collect(),
+        left_out_entries: HashSet::new(),
+        schema: Schema::default(),
+        findings: Vec::new(),
+    };
+    translation.section(&parse(&sections.before_data)?, &plan.context, true);
+    translation.section(&parse(&sections.after_data)?, &plan.context, false);
+    let Translation { schema, findings, left_out, .. } = translation;
+    plan.findings.extend(findings);
+    // A table that the dialect could not say is not copied either.
+    plan.left_out.extend(left_out.iter().filter(|o| o.class == class::RELATION).map(|o| o.oid));
+    plan.tables.retain(|t| !plan.left_out.contains(&t.oid));
+    Ok(schema)
+}
+
+struct Translation<'a> {
+    source: &'a Source,
+    selection: &'a Selection,
+    schema_source: SchemaSource,
+    left_out: HashSet<ObjectId>,
+    left_out_entries: HashSet<u32>,
+    schema: Schema,
+    findings: Vec<Finding>,
+}
+
+impl Translation<'_> {
+    fn section(&mut self, dump: &Dump, context: &Context, before_data: bool) {
+        for entry in &dump.entries {
+            if entry.kind != "SESSION" && !self.selection.holds(entry, self.source) {
+                continue;
+            }
+            if self.schema_source == SchemaSource::Existing && !self.wanted_on_existing(entry, context) {
+                continue;
+            }
+            if let Some(reason) = self.goes_with(entry) {
+                self.leave_out(entry, Severity::Note, reason, "");
+                continue;
+            }
+            let translated = dialect::rewrite::entry(entry, context);
+            for finding in translated.findings {
+                self.findings.push(Finding {
+                    severity: match finding.severity {
+                        dialect::rewrite::Severity::Note => Severity::Note,
+                        dialect::rewrite::Severity::Decision => Severity::Decision,
+                    },
+                    object: finding.object,
+                    reason: finding.reason,
+                    remedy: finding.remedy,
+                });
+            }
+            if translated.left_out {
+                self.mark_left_out(entry);
+            } else if !translated.statements.is_empty() {
+                let step = self.step(entry, translated.statements, context, before_data);
+                self.schema.steps.push(step);
+            }
+        }
+    }
+
+    /// With tables that are there already only their vector indexes are still to be made.
+    fn wanted_on_existing(&self, entry: &Entry, context: &Context) -> bool {
+        let index = entry.object.filter(|o| o.class == class::RELATION).map(|o| o.oid);
+        let vector_index = index.is_some_and(|oid| context.indexes.contains_key(&oid));
+        let attached = entry.kind == "INDEX ATTACH"
+            && self.index_named(entry).is_some_and(|oid| context.indexes.contains_key(&oid));
+        entry.kind == "SESSION" || (entry.kind == "INDEX" && vector_index) || attached
+    }
+
+    fn index_named(&self, entry: &Entry) -> Option<u32> {
+        let schema = entry.schema.as_deref()?;
+        self.source.indexes.iter().find(|i| i.schema == schema && i.name == entry.name).map(|i| i.oid)
+    }
+
+    /// Why an entry cannot come without another one that is left out.
+    fn goes_with(&self, entry: &Entry) -> Option<String> {
+        if identity(entry).is_some_and(|o| self.left_out.contains(&o)) {
+            return Some("it is left out by a finding above".into());
+        }
+        let owner = self.owner(entry);
+        let relation = owner.map(|oid| ObjectId { class: class::RELATION, oid });
+        if relation.is_some_and(|r| self.left_out.contains(&r)) {
+            let name = owner.and_then(|oid| self.source.relation(oid)).map(|r| r.display());
+            return Some(format!("its table {} is left out", name.unwrap_or_default()));
+        }
+        if entry.kind == "INDEX ATTACH"
+            && let Some(oid) = self.index_named(entry)
+            && self.left_out.contains(&ObjectId { class: class::RELATION, oid })
+        {
+            return Some("its index is left out".into());
+        }
+        entry
+            .dependencies
+            .iter()
+            .any(|id| self.left_out_entries.contains(id))
+            .then(|| "what it belongs to is left out".into())
+    }
+
+    /// The table whose part the entry is, for everything that pg_dump lists apart from its table.
+    fn owner(&self, entry: &Entry) -> Option<u32> {
+        if matches!(entry.kind.as_str(), "TABLE ATTACH") {
+            let schema = entry.schema.as_deref()?;
+            return self.source.relations.iter().find(|r| r.schema == schema && r.name == entry.name).map(|r| r.oid);
+        }
+        self.selection.owner(identity(entry)?)
+    }
+
+    fn leave_out(&mut self, entry: &Entry, severity: Severity, reason: String, remedy: &str) {
+        self.mark_left_out(entry);
+        self.findings.push(Finding::new(severity, object(entry), reason).remedy(remedy));
+    }
+
+    fn mark_left_out(&mut self, entry: &Entry) {
+        self.left_out_entries.insert(entry.dump_id);
+        self.left_out.extend(identity(entry));
+    }
+
+    fn step(&self, entry: &Entry, statements: Vec<String>, context: &Context, before_data: bool) -> Step {
+        let id = entry.object;
+        let index = id.filter(|o| o.class == class::RELATION).map(|o| o.oid);
+        let vector = index.is_some_and(|oid| context.indexes.contains_key(&oid));
+        let phase = match entry.kind.as_str() {
+            "SESSION" => Phase::Session,
+            _ if before_data => Phase::BeforeData,
+            "MATERIALIZED VIEW DATA" => Phase::Refresh,
+            "INDEX" if vector => Phase::VectorIndex,
+            "INDEX" | "CONSTRAINT" => Phase::Index,
+            "INDEX ATTACH" => Phase::Attach,
+            "FK CONSTRAINT" => Phase::ForeignKey,
+            _ => Phase::Late,
+        };
+        Step {
+            phase,
+            kind: entry.kind.clone(),
+            object: object(entry),
+            id,
+            table: self.owner(entry),
+            statements,
+            before: vector.then(|| entry.statements.first().cloned()).flatten(),
+        }
+    }
+}
+
+/// Comments, privileges and attachments have no identity: pg_dump writes class 0 there.
+fn identity(entry: &Entry) -> Option<ObjectId> {
+    entry.object.filter(|o| o.class != 0)
+}
+
+/// `INDEX public.items_embedding_idx`
+fn object(entry: &Entry) -> String {
+    match entry.schema.as_deref() {
+        Some(schema) if schema != "-" && !schema.is_empty() => format!("{} {schema}.{}", entry.kind, entry.name),
+        _ => format!("{} {}", entry.kind, entry.name),
+    }
+}

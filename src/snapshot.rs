@@ -1,0 +1,88 @@
+//! In: the source. Out: a snapshot that all workers share, and a holder whose locks keep the tables as the snapshot saw them.
+//! Without the locks a TRUNCATE, a rewriting ALTER or a VACUUM FULL by someone else makes a reader under the same
+//! snapshot see fewer rows or none, silently.
+
+use std::time::Duration;
+
+use crate::catalog;
+use crate::connect::{Endpoint, Session, quote_qualified};
+use crate::error::{Error, Result, Side};
+
+/// Holds the snapshot and the locks until dropped or released.
+pub struct Holder {
+    pub session: Session,
+    /// For SET TRANSACTION SNAPSHOT and pg_dump.
+    pub id: String,
+    /// Its text, for txid_visible_in_snapshot after it is gone.
+    pub visible: String,
+}
+
+/// A table made or dropped between the list and the locks moves the list; it settles at once on any sane source.
+const TRIES: usize = 5;
+
+/// Locks every user table IN ACCESS SHARE MODE, then takes and exports the snapshot, then looks whether the list of tables is
+/// still the one that was locked.
+pub async fn hold(source: &Endpoint) -> Result<Holder> {
+    let session = source.connect().await?;
+    let attempt = "locking the tables and exporting a snapshot";
+    for _ in 0..TRIES {
+        let tables = catalog::tables_now(&session).await?;
+        // LOCK does not take the snapshot of a REPEATABLE READ transaction; the first query does.
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        session.batch_execute(begin).await.map_err(Error::on(Side::Source, attempt))?;
+        lock(&session, &tables).await?;
+        let sql = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.txid_current_snapshot()::text";
+        let row = session.query_one(sql, &[]).await.map_err(Error::on(Side::Source, attempt))?;
+        if catalog::tables_now(&session).await? == tables {
+            return Ok(Holder { session, id: row.get(0), visible: row.get(1) });
+        }
+        session.batch_execute("ROLLBACK").await.map_err(Error::on(Side::Source, attempt))?;
+    }
+    Err(Error::new(Side::Source, attempt)
+        .because("tables keep being created or dropped")
+        .remedy("stop what makes and drops tables on the source, or leave its schema to another database"))
+}
+
+async fn lock(session: &Session, tables: &[(u32, String, String)]) -> Result<()> {
+    if tables.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = tables.iter().map(|(_, s, t)| format!("ONLY {}", quote_qualified(s, t))).collect();
+    let sql = format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "));
+    let locking = session.batch_execute(&sql);
+    tokio::pin!(locking);
+    let mut slow = tokio::time::interval(Duration::from_secs(10));
+    slow.tick().await;
+    loop {
+        tokio::select! {
+            done = &mut locking => return done.map_err(|e| {
+                Error::new(Side::Source, "locking the tables IN ACCESS SHARE MODE").because(e).remedy(
+                    "the role needs SELECT on every table of the database; with very many tables raise max_locks_per_transaction",
+                )
+            }),
+            _ = slow.tick() => tracing::warn!("still waiting for the tables' locks: someone holds ACCESS EXCLUSIVE on one of them"),
+        }
+    }
+}
+
+/// A new session in the holder's snapshot.
+pub async fn join(source: &Endpoint, id: &str) -> Result<Session> {
+    let session = source.connect().await?;
+    let sql = format!(
+        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+        crate::connect::literal(id)
+    );
+    session.batch_execute(&sql).await.map_err(|e| {
+        Error::new(Side::Source, "joining the snapshot").because(e).remedy(
+            "the connection that holds the snapshot is gone, or a pooler or load balancer sent this one elsewhere: connect to the server itself",
+        )
+    })?;
+    Ok(session)
+}
+
+impl Holder {
+    /// Ends the transaction: the locks and the snapshot's hold on old rows go.
+    pub async fn release(self) -> Result<()> {
+        self.session.batch_execute("COMMIT").await.map_err(Error::on(Side::Source, "releasing the snapshot"))
+    }
+}
