@@ -78,9 +78,9 @@ impl Edits {
             .any(|(edited, _)| edited.start <= range.start && range.end <= edited.end)
     }
 
-    /// The statement with all changes. Edits at one place keep the order in which they were made.
+    /// The statement with all changes. What is inserted at a place stands before what replaces the text there.
     pub(crate) fn apply(mut self, statement: &str) -> String {
-        self.0.sort_by_key(|(range, _)| range.start);
+        self.0.sort_by_key(|(range, _)| (range.start, range.end));
         let mut text = String::with_capacity(statement.len());
         let mut at = 0;
         for (range, new) in self.0 {

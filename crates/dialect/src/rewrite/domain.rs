@@ -15,14 +15,8 @@ pub(super) fn translate(draft: &mut Draft) {
         .and_then(|object| draft.context.domains.get(&object.oid))
         .copied();
     let Some(change) = change else {
-        if let Some(members) = draft.members() {
-            draft.decide(
-                format!(
-                    "uses {} of pgvector; not translated yet",
-                    members.join(", ")
-                ),
-                extension::remedy(members),
-            );
+        if draft.members().is_some() {
+            draft.decide_members();
         }
         return draft.each(|_, _| {});
     };
@@ -66,12 +60,9 @@ fn expressions(draft: &mut Draft, domain: &squawk_syntax::SyntaxNode) {
         };
         let is_default = clause.kind() == SyntaxKind::DEFAULT_CONSTRAINT;
         if let Some(member) = mention::member(&clause, schema, None) {
-            let remedy = draft
-                .members()
-                .map_or_else(|| extension::BY_HAND.to_owned(), extension::remedy);
             draft.decide(
                 format!("{what} uses {member} of pgvector; not translated yet"),
-                remedy,
+                draft.remedy(extension::BY_HAND),
             );
         } else if is_default
             || syntax::has(&clause, &[SyntaxKind::CUSTOM_OP, SyntaxKind::OPERATOR_CALL])

@@ -8,7 +8,8 @@ use crate::syntax::{self, name};
 use squawk_syntax::ast::{self, AstNode};
 
 /// The remedy where no better one is known.
-pub(super) const BY_HAND: &str = "create it by hand on the target in PGVecto.rs's words, or run with --allow-findings to leave it out";
+pub(super) const BY_HAND: &str =
+    "create it by hand on the target, or run with --allow-findings to leave it out";
 
 pub(super) fn create(draft: &mut Draft) {
     draft.statements.clear();
@@ -40,10 +41,11 @@ pub(super) fn edit(draft: &mut Draft, statement: &mut Statement) {
     }
 }
 
-/// What to do about an object that uses members of pgvector, with what is known about the members.
-pub(super) fn remedy(members: &[String]) -> String {
-    let mut remedy = BY_HAND.to_owned();
-    for (member, hint) in HINTS {
+/// A remedy for an object that uses members of pgvector, with what is known about the members.
+pub(super) fn remedy(base: &str, members: &[String], real_array: bool) -> String {
+    let mut remedy = base.to_owned();
+    // PGVecto.rs's words help nobody on a target without it.
+    for (member, hint) in HINTS.iter().filter(|_| !real_array) {
         if members.iter().any(|used| used.contains(member)) {
             remedy.push_str("; ");
             remedy.push_str(hint);
@@ -103,7 +105,7 @@ const HINTS: &[(&str, &str)] = &[
         "subvector(e, s, n) is e[s - 1:s - 1 + n] there",
     ),
     (
-        "operator class",
+        "for access method btree",
         "PGVecto.rs has no equality or order of vectors: no unique, primary or foreign key, no GROUP BY",
     ),
     (".=(", "PGVecto.rs has no equality of vectors"),

@@ -25,8 +25,7 @@ pub(super) fn translate(draft: &mut Draft, desc: &IndexDesc) {
         };
         created = true;
         if let Err(reason) = edit(draft, statement, &create, desc, class) {
-            let remedy = extension::BY_HAND;
-            draft.decide(reason, remedy);
+            draft.decide(reason, draft.remedy(extension::BY_HAND));
         }
     });
     if !created && !draft.left_out {
@@ -43,7 +42,7 @@ fn check(draft: &Draft, desc: &IndexDesc) -> Result<Opclass, (String, String)> {
     }
     if !matches!(desc.method.as_str(), "hnsw" | "ivfflat") {
         let reason = opclass::Missing::Measure(opclass::Measure::Order).reason();
-        return Err((reason, LEAVE_OUT.to_owned()));
+        return refuse(&reason, LEAVE_OUT);
     }
     if desc.unlogged {
         return refuse(

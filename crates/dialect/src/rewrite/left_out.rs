@@ -15,6 +15,8 @@ use std::collections::HashSet;
 pub(super) struct LeftOut {
     entries: HashSet<u32>,
     relations: HashSet<Vec<String>>,
+    /// With the blank that stands between them and a table in the name of an entry.
+    publications: Vec<String>,
 }
 
 impl LeftOut {
@@ -34,6 +36,9 @@ impl LeftOut {
         if translated.left_out {
             self.entries.insert(entry.dump_id);
             self.relations.extend(relation(entry));
+            if entry.kind == "PUBLICATION" {
+                self.publications.push(format!("{} ", entry.name));
+            }
         }
         translated
     }
@@ -49,6 +54,16 @@ impl LeftOut {
             .any(|dependency| self.entries.contains(dependency))
         {
             return Some("left out with the object that it belongs to".to_owned());
+        }
+        if let Some(publication) = self
+            .publications
+            .iter()
+            .find(|name| entry.kind.starts_with("PUBLICATION ") && entry.name.starts_with(*name))
+        {
+            return Some(format!(
+                "needs the publication {}, which is left out",
+                publication.trim_end()
+            ));
         }
         let names = with_stack(&entry.statements, || self.first_missing(entry))??;
         Some(format!("needs {}, which is left out", names.join(".")))

@@ -46,9 +46,7 @@ pub(super) fn in_text(text: &str, schema: &str) -> bool {
 /// The first type, function or operator of pgvector under a node. `listed` is what the catalog says the object needs.
 pub(super) fn member(root: &SyntaxNode, schema: &str, listed: Option<&[String]>) -> Option<String> {
     let used = |name: &str, known: &[&str]| match listed {
-        Some(listed) => listed
-            .iter()
-            .any(|member| member.contains(&format!(".{name}("))),
+        Some(listed) => listed.iter().any(|member| is_named(member, name)),
         None => known.contains(&name),
     };
     root.descendants().find_map(|node| match node.kind() {
@@ -60,12 +58,19 @@ pub(super) fn member(root: &SyntaxNode, schema: &str, listed: Option<&[String]>)
             let function = function(&node, schema)?;
             used(&function, FUNCTIONS).then(|| format!("the function {schema}.{function}"))
         }
-        SyntaxKind::CUSTOM_OP | SyntaxKind::OP | SyntaxKind::OPERATOR_CALL => {
+        SyntaxKind::OP => {
             let operator = operator(&node, schema)?;
             used(&operator, OPERATORS).then(|| format!("the operator {schema}.{operator}"))
         }
         _ => None,
     })
+}
+
+/// Whether a description (`operator public.<->(…)`, unqualified where the schema was on the search_path) is of this name.
+fn is_named(member: &str, name: &str) -> bool {
+    member
+        .split_once('(')
+        .is_some_and(|(description, _)| description.rsplit(['.', ' ']).next() == Some(name))
 }
 
 /// The name of the function that a call calls, if it is qualified with this schema.
@@ -86,7 +91,9 @@ pub(super) fn function(call: &SyntaxNode, schema: &str) -> Option<String> {
 /// The operator in `OPERATOR(schema.op)`.
 fn operator(node: &SyntaxNode, schema: &str) -> Option<String> {
     let qualifier = node.descendants().find_map(ast::PathRef::cast)?;
-    if path(&qualifier) != [schema] {
+    // The path ends in a dot, which the tree counts as one more, empty part.
+    let parts = path(&qualifier);
+    if parts.first().is_none_or(|part| part != schema) || parts.len() > 2 {
         return None;
     }
     let text = node.text().to_string();

@@ -126,12 +126,8 @@ fn object(draft: &mut Draft) {
         "TABLE" | "FOREIGN TABLE" => table::translate(draft),
         "DOMAIN" => domain::translate(draft),
         kind => {
-            if let Some(members) = draft.members() {
-                let reason = format!(
-                    "uses {} of pgvector; not translated yet",
-                    members.join(", ")
-                );
-                draft.decide(reason, extension::remedy(members));
+            if draft.members().is_some() {
+                draft.decide_members();
             } else {
                 match kind {
                     "VIEW" => view::translate(draft),
@@ -211,6 +207,25 @@ impl<'a> Draft<'a> {
             .map(Vec::as_slice)
     }
 
+    /// The object needs members of pgvector, and no more is known.
+    fn decide_members(&mut self) {
+        let members = self.members().unwrap_or_default();
+        let reason = format!(
+            "uses {} of pgvector; not translated yet",
+            members.join(", ")
+        );
+        self.decide(reason, self.remedy(extension::BY_HAND));
+    }
+
+    /// A remedy with what PGVecto.rs says instead of the members that the object needs.
+    fn remedy(&self, base: &str) -> String {
+        extension::remedy(
+            base,
+            self.members().unwrap_or_default(),
+            self.context.real_array,
+        )
+    }
+
     /// Edits every statement: with what the caller knows of this kind of object, then with what an older target needs. A type of
     /// pgvector that remains afterwards is a finding: nobody said what becomes of it.
     fn each(&mut self, mut edit: impl FnMut(&mut Self, &mut Statement)) {
@@ -242,7 +257,9 @@ impl<'a> Draft<'a> {
         let schema = &self.context.vector_schema;
         let left = mention::types(&statement.root, schema)
             .find(|(range, _)| !statement.edits.cover(range));
-        if let (Some((_, name)), false) = (left, statement.dropped) {
+        // Where the object is left out already, the reason is known.
+        let silent = statement.dropped || self.left_out;
+        if let (Some((_, name)), false) = (left, silent) {
             let reason =
                 format!("mentions the type {schema}.{name} of pgvector; not translated yet");
             self.decide(reason, extension::BY_HAND);

@@ -7,6 +7,7 @@ use super::{Draft, Statement};
 use crate::syntax::{child, first, name, range};
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
+use std::iter::successors;
 use std::ops::Range;
 
 pub(super) fn edit(draft: &mut Draft, statement: &mut Statement) {
@@ -149,23 +150,18 @@ fn table(root: &SyntaxNode) -> Option<String> {
     first::<ast::TableName>(root).map(|name| name.syntax().text().to_string())
 }
 
-/// An element of a list with what separates it: the white space before it, and the comma after it or else the one before.
+/// An element of a list with the comma that is one too many without it: the one before it, or the one after it where only removed
+/// elements stand before it.
 fn with_comma(element: &SyntaxNode) -> Range<usize> {
-    let mut range = range(element);
-    let is_trivia = |kind: SyntaxKind| matches!(kind, SyntaxKind::WHITESPACE | SyntaxKind::COMMENT);
-    let mut before = element.prev_sibling_or_token();
-    while let Some(trivia) = before.clone().filter(|before| is_trivia(before.kind())) {
-        range.start = trivia.text_range().start().into();
-        before = trivia.prev_sibling_or_token();
+    let is_kept = |sibling: &SyntaxNode| {
+        sibling.kind() != SyntaxKind::NOT_NULL_CONSTRAINT || is(sibling, SyntaxKind::NO_INHERIT)
+    };
+    let kept_before = successors(element.prev_sibling(), SyntaxNode::prev_sibling)
+        .any(|sibling| is_kept(&sibling));
+    let own = range(element);
+    match (element.prev_sibling(), element.next_sibling()) {
+        (Some(before), _) if kept_before => range(&before).end..own.end,
+        (_, Some(after)) => own.start..range(&after).start,
+        _ => own,
     }
-    let mut after = element.next_sibling_or_token();
-    while let Some(trivia) = after.clone().filter(|after| is_trivia(after.kind())) {
-        after = trivia.next_sibling_or_token();
-    }
-    if let Some(comma) = after.filter(|after| after.kind() == SyntaxKind::COMMA) {
-        range.end = comma.text_range().end().into();
-    } else if let Some(comma) = before.filter(|before| before.kind() == SyntaxKind::COMMA) {
-        range.start = comma.text_range().start().into();
-    }
-    range
 }

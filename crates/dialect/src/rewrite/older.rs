@@ -53,12 +53,12 @@ const CONSTRUCTS: &[Construct] = &[
     (
         16,
         &[SyntaxKind::JSON_ARRAY_FN, SyntaxKind::JSON_ARRAY_AGG_FN],
-        "JSON_ARRAY and JSON_ARRAYAGG",
+        "JSON_ARRAY or JSON_ARRAYAGG",
     ),
     (
         16,
         &[SyntaxKind::JSON_OBJECT_FN, SyntaxKind::JSON_OBJECT_AGG_FN],
-        "JSON_OBJECT and JSON_OBJECTAGG",
+        "JSON_OBJECT or JSON_OBJECTAGG",
     ),
     (16, IS_JSON, "IS JSON"),
     (
@@ -94,7 +94,7 @@ fn refuse(draft: &mut Draft, root: &SyntaxNode, target: u32) {
     let constructs = constructs.map(|(since, _, what)| (*since, *what));
     let options = options.map(|(since, .., what)| (*since, *what));
     let login = is_login_trigger(root)
-        .then_some((17, "event triggers on login"))
+        .then_some((17, "an event trigger on login"))
         .filter(|(since, _)| target < *since);
     for (since, what) in constructs.chain(options).chain(login) {
         draft.decide(
@@ -125,7 +125,7 @@ const OPTIONS: &[(u32, SyntaxKind, &str, Option<&str>, &str)] = &[
         SyntaxKind::CREATE_COLLATION,
         "rules",
         None,
-        "rules of a collation",
+        "a collation with rules",
     ),
     (
         15,

@@ -40,14 +40,8 @@ pub(super) fn translate(draft: &mut Draft) {
             extension::BY_HAND,
         );
     }
-    if let (Some(members), false) = (draft.members(), draft.left_out) {
-        draft.decide(
-            format!(
-                "uses {} of pgvector; not translated yet",
-                members.join(", ")
-            ),
-            extension::remedy(members),
-        );
+    if draft.members().is_some() && !draft.left_out {
+        draft.decide_members();
     }
 }
 
@@ -153,7 +147,7 @@ fn expressions(draft: &mut Draft, create: &SyntaxNode, changes: &BTreeMap<String
         {
             draft.decide(
                 format!("{what} uses {member} of pgvector; not translated yet"),
-                format!("{REMEDY}; {}", extension::remedy(members)),
+                draft.remedy(REMEDY),
             );
         } else if let Some(column) = uses_bits(&clause, changes) {
             draft.decide(
