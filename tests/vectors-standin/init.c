@@ -8,8 +8,6 @@
  */
 #include "vectors.h"
 
-#include <signal.h>
-
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -18,9 +16,7 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/guc.h"
-#if PG_VERSION_NUM >= 140000 && PG_VERSION_NUM < 180000
 #include "utils/wait_event.h"
-#endif
 
 PG_MODULE_MAGIC;
 

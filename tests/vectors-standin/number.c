@@ -174,10 +174,45 @@ split_decimal(const char *decimal, char *digits, int *point)
 	return n;
 }
 
+/*
+ * The shortest digits that read back. PostgreSQL's differ from PGVecto.rs's in two places: PostgreSQL leaves out a decimal
+ * that lies exactly between two floats, which is shorter only from 2^25 on, and it rounds a tie to even instead of up.
+ */
+static int
+shortest_digits(float4 value, char *digits, int *point)
+{
+	char		decimal[160];
+	int			n;
+
+	float_to_shortest_decimal_buf(value, decimal);
+	n = split_decimal(decimal, digits, point);
+	while (n > 1 && value >= 0x1p25f)
+	{
+		snprintf(decimal, sizeof(decimal), "%.*e", n - 2, value);
+		if (strtof(decimal, NULL) != value)
+			break;
+		n = split_decimal(decimal, digits, point);
+	}
+	if ((digits[n - 1] - '0') % 2 == 0)
+	{
+		char		exact[160];
+		int			exact_point;
+
+		snprintf(decimal, sizeof(decimal), "%.120e", value);	/* no float has more digits */
+		if (split_decimal(decimal, exact, &exact_point) == n + 1 && exact[n] == '5' && strncmp(exact, digits, n) == 0)
+		{
+			digits[n - 1]++;
+			snprintf(decimal, sizeof(decimal), "0.%se%d", digits, *point);
+			if (strtof(decimal, NULL) != value)
+				digits[n - 1]--;
+		}
+	}
+	return n;
+}
+
 void
 append_f32(StringInfo out, float4 value)
 {
-	char		decimal[64];
 	char		digits[64];
 	int			point;
 	int			n;
@@ -194,21 +229,7 @@ append_f32(StringInfo out, float4 value)
 		appendStringInfoString(out, isinf(value) ? "inf" : "0");
 		return;
 	}
-	float_to_shortest_decimal_buf(value, decimal);
-	n = split_decimal(decimal, digits, &point);
-
-	/*
-	 * PostgreSQL's shortest digits leave out a decimal that lies exactly between two floats, PGVecto.rs's do not. Such
-	 * a decimal is shorter only from 2^25 on.
-	 */
-	while (n > 1 && fabsf(value) >= 0x1p25f)
-	{
-		snprintf(decimal, sizeof(decimal), "%.*e", n - 2, value);
-		if (strtof(decimal, NULL) != value)
-			break;
-		n = split_decimal(decimal, digits, &point);
-	}
-
+	n = shortest_digits(fabsf(value), digits, &point);
 	if (point <= 0)
 		appendStringInfo(out, "0.%.*s%s", -point, "0000000000000000000000000000000000000000000000000", digits);
 	else if (point >= n)

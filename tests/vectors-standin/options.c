@@ -294,7 +294,7 @@ check_ranges(Document *d)
 		if (!o->present)
 			continue;
 		if ((o->form == INTEGER || o->form == BITS || o->form == FLOAT) && (o->value < o->least || o->value > o->most))
-			bad_option(o->path, psprintf("range [{\\\"max\\\": Number(%g), \\\"value\\\": Number(%.10g), \\\"min\\\": Number(%g)}]",
+			bad_option(o->path, psprintf("range [{\\\"max\\\": Number(%.10g), \\\"value\\\": Number(%.10g), \\\"min\\\": Number(%.10g)}]",
 										 o->most, o->value, o->least));
 		if (o->form == BITS && o->value != 1 && o->value != 2 && o->value != 4 && o->value != 8)
 			bad_option(o->path, "bits must be 1, 2, 4 or 8 [{}]");
