@@ -17,27 +17,58 @@ use crate::error::{Error, Result, Side};
 #[command(version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Arguments {
     /// The database with pgvector: postgresql://user@host:port/database, or libpq's key=value form
-    #[arg(long, env = "PGV2RS_SOURCE", value_name = "URL", hide_env_values = true, help_heading = "Where from, where to")]
+    #[arg(
+        long,
+        env = "PGV2RS_SOURCE",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Where from, where to"
+    )]
     source: String,
 
     /// The database on the cluster with PGVecto.rs
-    #[arg(long, env = "PGV2RS_TARGET", value_name = "URL", hide_env_values = true, help_heading = "Where from, where to")]
+    #[arg(
+        long,
+        env = "PGV2RS_TARGET",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Where from, where to"
+    )]
     target: String,
 
     /// Only the objects in matching schemas (pattern as in pg_dump; repeatable)
-    #[arg(short = 'n', long, value_name = "PATTERN", help_heading = "What to move")]
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "PATTERN",
+        help_heading = "What to move"
+    )]
     schema: Vec<String>,
 
     /// Only matching tables, and what they need (pattern as in pg_dump; repeatable)
-    #[arg(short = 't', long, value_name = "PATTERN", help_heading = "What to move")]
+    #[arg(
+        short = 't',
+        long,
+        value_name = "PATTERN",
+        help_heading = "What to move"
+    )]
     table: Vec<String>,
 
     /// All but matching tables (pattern as in pg_dump; repeatable)
-    #[arg(short = 'T', long, value_name = "PATTERN", help_heading = "What to move")]
+    #[arg(
+        short = 'T',
+        long,
+        value_name = "PATTERN",
+        help_heading = "What to move"
+    )]
     exclude_table: Vec<String>,
 
     /// The type that one column becomes: vector, vecf16, bvector, svector or real[] (repeatable)
-    #[arg(long, value_name = "SCHEMA.TABLE.COLUMN=TYPE", help_heading = "What it becomes")]
+    #[arg(
+        long,
+        value_name = "SCHEMA.TABLE.COLUMN=TYPE",
+        help_heading = "What it becomes"
+    )]
     map: Vec<String>,
 
     /// PGVecto.rs's types, or real[] on a target without any extension
@@ -77,7 +108,13 @@ struct Arguments {
     verify: Verify,
 
     /// The pg_dump to use; it must be at least as new as the source
-    #[arg(long, env = "PGV2RS_PG_DUMP", value_name = "PATH", default_value = "pg_dump", help_heading = "How it runs")]
+    #[arg(
+        long,
+        env = "PGV2RS_PG_DUMP",
+        value_name = "PATH",
+        default_value = "pg_dump",
+        help_heading = "How it runs"
+    )]
     pg_dump: PathBuf,
 
     /// Also write the report to this file, as JSON
@@ -216,12 +253,23 @@ fn mapping(text: &str) -> Result<Mapping> {
             .because(why.to_string())
             .remedy("write schema.table.column=type, type one of vector, vecf16, bvector, svector, real[]")
     };
-    let (path, to) = text.rsplit_once('=').ok_or_else(|| refuse("there is no ="))?;
+    let (path, to) = text
+        .rsplit_once('=')
+        .ok_or_else(|| refuse("there is no ="))?;
     let parts = name_parts(path).ok_or_else(|| refuse("a quoted name does not end"))?;
-    let [schema, table, column]: [String; 3] =
-        parts.try_into().map_err(|_| refuse("the name does not have three parts"))?;
-    let to = to.trim().parse().map_err(|_| refuse("there is no such type"))?;
-    Ok(Mapping { schema, table, column, to })
+    let [schema, table, column]: [String; 3] = parts
+        .try_into()
+        .map_err(|_| refuse("the name does not have three parts"))?;
+    let to = to
+        .trim()
+        .parse()
+        .map_err(|_| refuse("there is no such type"))?;
+    Ok(Mapping {
+        schema,
+        table,
+        column,
+        to,
+    })
 }
 
 /// A dotted name in its parts, by SQL's rules: folded to lower case outside double quotes.
@@ -258,7 +306,10 @@ mod tests {
     #[test]
     fn reads_a_mapping_with_quoted_names() {
         let m = mapping("Public.\"We.\"\"ird\".Embedding=vecf16").unwrap();
-        assert_eq!((m.schema.as_str(), m.table.as_str()), ("public", "We.\"ird"));
+        assert_eq!(
+            (m.schema.as_str(), m.table.as_str()),
+            ("public", "We.\"ird")
+        );
         assert_eq!(m.column, "embedding");
         assert_eq!(m.to, dialect::types::TargetType::Vecf16);
     }

@@ -36,14 +36,20 @@ impl Endpoint {
     pub fn parse(side: Side, text: &str) -> Result<Endpoint> {
         let mut config: Config = text.parse().map_err(|e: tokio_postgres::Error| {
             let cause = std::error::Error::source(&e).map_or(e.to_string(), |c| c.to_string());
-            Error::new(Side::Plan, format!("reading the {side}'s connection string"))
-                .because(cause)
-                .remedy("give postgresql://user@host:port/database, or libpq's key=value form")
+            Error::new(
+                Side::Plan,
+                format!("reading the {side}'s connection string"),
+            )
+            .because(cause)
+            .remedy("give postgresql://user@host:port/database, or libpq's key=value form")
         })?;
         if config.get_ssl_mode() == SslMode::Require {
-            return Err(Error::new(Side::Plan, format!("connecting to the {side} with sslmode=require"))
-                .because("this version cannot speak TLS yet")
-                .remedy("use sslmode=prefer or disable over a private network or an SSH tunnel"));
+            return Err(Error::new(
+                Side::Plan,
+                format!("connecting to the {side} with sslmode=require"),
+            )
+            .because("this version cannot speak TLS yet")
+            .remedy("use sslmode=prefer or disable over a private network or an SSH tunnel"));
         }
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             config.host("localhost");
@@ -54,12 +60,20 @@ impl Endpoint {
             config.user(user);
         }
         config.application_name("pgv2rs-copy");
-        config.keepalives(true).keepalives_idle(Duration::from_secs(60));
-        config.keepalives_interval(Duration::from_secs(15)).keepalives_retries(8);
+        config
+            .keepalives(true)
+            .keepalives_idle(Duration::from_secs(60));
+        config
+            .keepalives_interval(Duration::from_secs(15))
+            .keepalives_retries(8);
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(Duration::from_secs(15));
         }
-        Ok(Endpoint { side, config, cancels: Arc::default() })
+        Ok(Endpoint {
+            side,
+            config,
+            cancels: Arc::default(),
+        })
     }
 
     pub fn side(&self) -> Side {
@@ -72,14 +86,21 @@ impl Endpoint {
             Some(Host::Tcp(name)) => name.clone(),
             #[cfg(unix)]
             Some(Host::Unix(path)) => path.display().to_string(),
-            None => self.config.get_hostaddrs().first().map_or(String::new(), |a| a.to_string()),
+            None => self
+                .config
+                .get_hostaddrs()
+                .first()
+                .map_or(String::new(), |a| a.to_string()),
         };
         let port = self.config.get_ports().first().copied().unwrap_or(5432);
         format!("{host}:{port}/{}", self.database())
     }
 
     pub fn database(&self) -> &str {
-        self.config.get_dbname().or(self.config.get_user()).unwrap_or("postgres")
+        self.config
+            .get_dbname()
+            .or(self.config.get_user())
+            .unwrap_or("postgres")
     }
 
     /// A new session with this program's settings.
@@ -98,20 +119,35 @@ impl Endpoint {
         if let Ok(mut cancels) = self.cancels.lock() {
             cancels.push(client.cancel_token());
         }
-        client.batch_execute(SETTINGS).await.map_err(Error::on(side, attempt()))?;
-        client.batch_execute(LATER_SETTINGS).await.map_err(Error::on(side, attempt()))?;
+        client
+            .batch_execute(SETTINGS)
+            .await
+            .map_err(Error::on(side, attempt()))?;
+        client
+            .batch_execute(LATER_SETTINGS)
+            .await
+            .map_err(Error::on(side, attempt()))?;
         let row = client
             .query_one("SELECT pg_catalog.pg_backend_pid()", &[])
             .await
             .map_err(Error::on(side, attempt()))?;
-        Ok(Session { client, pid: row.get(0) })
+        Ok(Session {
+            client,
+            pid: row.get(0),
+        })
     }
 
     /// Asks the server to end whatever its sessions of this run are doing. Used when the user stops the run: closing a
     /// socket alone does not stop an index build.
     pub async fn cancel_all(&self) {
-        let tokens = self.cancels.lock().map(|mut c| std::mem::take(&mut *c)).unwrap_or_default();
-        let cancels = tokens.into_iter().map(|token| async move { token.cancel_query(NoTls).await });
+        let tokens = self
+            .cancels
+            .lock()
+            .map(|mut c| std::mem::take(&mut *c))
+            .unwrap_or_default();
+        let cancels = tokens
+            .into_iter()
+            .map(|token| async move { token.cancel_query(NoTls).await });
         let all = futures::future::join_all(cancels);
         let _ = tokio::time::timeout(Duration::from_secs(5), all).await;
     }
@@ -129,10 +165,23 @@ impl Endpoint {
                 Host::Unix(path) => path.display().to_string(),
             })
             .collect();
-        let addresses: Vec<String> =
-            self.config.get_hostaddrs().iter().map(|a| a.to_string()).collect();
-        let ports: Vec<String> = self.config.get_ports().iter().map(|p| p.to_string()).collect();
-        for (name, list) in [("PGHOST", hosts), ("PGHOSTADDR", addresses), ("PGPORT", ports)] {
+        let addresses: Vec<String> = self
+            .config
+            .get_hostaddrs()
+            .iter()
+            .map(|a| a.to_string())
+            .collect();
+        let ports: Vec<String> = self
+            .config
+            .get_ports()
+            .iter()
+            .map(|p| p.to_string())
+            .collect();
+        for (name, list) in [
+            ("PGHOST", hosts),
+            ("PGHOSTADDR", addresses),
+            ("PGPORT", ports),
+        ] {
             if !list.is_empty() {
                 env.push((name, list.join(",")));
             }
@@ -198,15 +247,20 @@ mod tests {
 
     #[test]
     fn never_repeats_the_connection_string() {
-        let error = Endpoint::parse(Side::Source, "postgresql://u:s3cret@h:notaport/db").err().unwrap();
+        let error = Endpoint::parse(Side::Source, "postgresql://u:s3cret@h:notaport/db")
+            .err()
+            .unwrap();
         assert!(!error.chain().contains("s3cret"), "{}", error.chain());
-        let endpoint = Endpoint::parse(Side::Source, "host=h user=u password=s3cret dbname=d").unwrap();
+        let endpoint =
+            Endpoint::parse(Side::Source, "host=h user=u password=s3cret dbname=d").unwrap();
         assert_eq!(endpoint.place(), "h:5432/d");
     }
 
     #[test]
     fn refuses_a_tls_that_it_cannot_speak() {
-        let error = Endpoint::parse(Side::Source, "postgresql://h/db?sslmode=require").err().unwrap();
+        let error = Endpoint::parse(Side::Source, "postgresql://h/db?sslmode=require")
+            .err()
+            .unwrap();
         assert_eq!(error.exit_code(), 2);
     }
 

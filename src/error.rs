@@ -60,7 +60,12 @@ pub struct Error {
 
 impl Error {
     pub fn new(side: Side, attempt: impl Into<String>) -> Error {
-        Error { side, attempt: attempt.into(), cause: None, remedy: None }
+        Error {
+            side,
+            attempt: attempt.into(),
+            cause: None,
+            remedy: None,
+        }
     }
 
     pub fn because(mut self, cause: impl Into<Cause>) -> Error {
@@ -133,8 +138,12 @@ fn server_lines(error: &tokio_postgres::Error) -> Vec<String> {
     let Some(db) = error.as_db_error() else {
         return vec![format!("  because: {error}")];
     };
-    let mut lines =
-        vec![format!("  because: {} {}: {}", db.severity(), db.code().code(), db.message())];
+    let mut lines = vec![format!(
+        "  because: {} {}: {}",
+        db.severity(),
+        db.code().code(),
+        db.message()
+    )];
     if let Some(detail) = db.detail().filter(|_| !detail_holds_values(db.code())) {
         lines.push(format!("  detail: {detail}"));
     }
@@ -174,6 +183,8 @@ impl fmt::Display for Error {
 
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        self.cause.as_ref().map(|c| c.as_ref() as &(dyn StdError + 'static))
+        self.cause
+            .as_ref()
+            .map(|c| c.as_ref() as &(dyn StdError + 'static))
     }
 }

@@ -27,12 +27,17 @@ pub struct Built {
 /// All that comes after the data, in the order in which it may.
 pub async fn build(target: &Endpoint, schema: &Schema, jobs: usize) -> Result<Vec<Built>> {
     let session = target.connect().await?;
-    let on = |e: tokio_postgres::Error| Error::new(Side::Target, "preparing the schema after the data").because(e);
+    let on = |e: tokio_postgres::Error| {
+        Error::new(Side::Target, "preparing the schema after the data").because(e)
+    };
     for step in schema.of(Phase::Session) {
         run_step(&session, step).await?;
     }
     // pg_dump's own settings end with its sections.
-    session.batch_execute("SET default_tablespace = ''").await.map_err(on)?;
+    session
+        .batch_execute("SET default_tablespace = ''")
+        .await
+        .map_err(on)?;
     for step in schema.of(Phase::Refresh) {
         tracing::info!("refreshing {}", step.object);
         run_step(&session, step).await?;
@@ -60,7 +65,8 @@ async fn ordinary(target: &Endpoint, schema: &Schema, jobs: usize) -> Result<Vec
         }
     }
     let workers = jobs.min(tables.len());
-    let queue: Mutex<VecDeque<Vec<&Step>>> = Mutex::new(tables.into_iter().map(|(_, steps)| steps).collect());
+    let queue: Mutex<VecDeque<Vec<&Step>>> =
+        Mutex::new(tables.into_iter().map(|(_, steps)| steps).collect());
     let next = || queue.lock().ok().and_then(|mut q| q.pop_front());
     let worker = || async {
         let session = target.connect().await?;
@@ -140,7 +146,10 @@ async fn invalid(session: &Client) -> Result<Vec<String>> {
     let sql = "SELECT pg_catalog.format('index %I.%I is not valid', n.nspname, c.relname) FROM pg_catalog.pg_index x \
         JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
         WHERE NOT x.indisvalid AND n.nspname NOT LIKE 'pg\\_%' ORDER BY 1";
-    let rows = session.query(sql, &[]).await.map_err(Error::on(Side::Target, "looking at the indexes"))?;
+    let rows = session
+        .query(sql, &[])
+        .await
+        .map_err(Error::on(Side::Target, "looking at the indexes"))?;
     Ok(rows.iter().map(|r| r.get(0)).collect())
 }
 
@@ -159,14 +168,20 @@ const SEARCHED: &str = "SELECT n.nspname::text, t.relname::text, pg_catalog.pg_g
 async fn search(session: &Client, step: &Step) -> std::result::Result<(), String> {
     let told = |e: tokio_postgres::Error| crate::error::server_message(&e);
     let name = step.object.strip_prefix("INDEX ").unwrap_or(&step.object);
-    let row = session.query_opt(SEARCHED, &[&name]).await.map_err(told)?.ok_or("it is not on the target")?;
+    let row = session
+        .query_opt(SEARCHED, &[&name])
+        .await
+        .map_err(told)?
+        .ok_or("it is not on the target")?;
     let (schema, table): (String, String) = (row.get(0), row.get(1));
     let (key, operator): (String, String) = (row.get(2), row.get(3));
     let predicate: Option<String> = row.get(4);
     let ty: String = row.get(5);
     let table = crate::connect::quote_qualified(&schema, &table);
     let condition = predicate.map_or(String::new(), |p| format!(" AND ({p})"));
-    let sql = format!("SELECT (({key})::{ty})::pg_catalog.text FROM {table} WHERE ({key}) IS NOT NULL{condition} LIMIT 1");
+    let sql = format!(
+        "SELECT (({key})::{ty})::pg_catalog.text FROM {table} WHERE ({key}) IS NOT NULL{condition} LIMIT 1"
+    );
     let Some(value) = session.query_opt(&sql, &[]).await.map_err(told)? else {
         return Ok(());
     };
@@ -177,7 +192,10 @@ async fn search(session: &Client, step: &Step) -> std::result::Result<(), String
     let off = "SET enable_seqscan = off; SET enable_sort = off";
     session.batch_execute(off).await.map_err(told)?;
     let found = session.query_one(&query, &[]).await.map_err(told);
-    session.batch_execute("RESET enable_seqscan; RESET enable_sort").await.map_err(told)?;
+    session
+        .batch_execute("RESET enable_seqscan; RESET enable_sort")
+        .await
+        .map_err(told)?;
     match found?.get::<_, i64>(0) {
         0 => Err("a search over it finds nothing, though the table holds vectors".into()),
         _ => Ok(()),

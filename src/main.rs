@@ -2,6 +2,7 @@
 //! but how a run is started and how Ctrl-C ends one.
 #![forbid(unsafe_code)]
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use pgv2rs_copy::cli::{self, LogFormat, Options};
@@ -15,7 +16,9 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error),
     };
     log_to_stderr(&options);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build();
     match runtime {
         Ok(runtime) => runtime.block_on(until_done_or_stopped(&options)),
         Err(error) => fail(&Error::new(Side::Internal, "starting the runtime").because(error)),
@@ -46,7 +49,9 @@ async fn until_done_or_stopped(options: &Options) -> ExitCode {
 /// Ctrl-C, or the SIGTERM of a service manager.
 async fn stopped() {
     use tokio::signal::unix::{SignalKind, signal};
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
+    };
     tokio::select! {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
@@ -65,7 +70,10 @@ fn log_to_stderr(options: &Options) {
         (false, 1) => "pgv2rs_copy=debug,info",
         (false, _) => "debug",
     };
-    let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(EnvFilter::new(level));
+    let log = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(EnvFilter::new(level));
     match options.log_format {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().init(),

@@ -44,8 +44,17 @@ pub struct Finding {
 }
 
 impl Finding {
-    pub fn new(severity: Severity, object: impl Into<String>, reason: impl Into<String>) -> Finding {
-        Finding { severity, object: object.into(), reason: reason.into(), remedy: String::new() }
+    pub fn new(
+        severity: Severity,
+        object: impl Into<String>,
+        reason: impl Into<String>,
+    ) -> Finding {
+        Finding {
+            severity,
+            object: object.into(),
+            reason: reason.into(),
+            remedy: String::new(),
+        }
     }
 
     pub fn remedy(mut self, remedy: impl Into<String>) -> Finding {
@@ -131,8 +140,16 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
         findings: Vec::new(),
         left_out: HashSet::new(),
     };
-    for relation in source.relations.iter().filter(|r| selected.contains(&r.oid)) {
-        let decider = Decider { source, wishes, bit_vectors: &bit_vectors };
+    for relation in source
+        .relations
+        .iter()
+        .filter(|r| selected.contains(&r.oid))
+    {
+        let decider = Decider {
+            source,
+            wishes,
+            bit_vectors: &bit_vectors,
+        };
         let (columns, found) = decider.columns(relation, &mut used);
         if found.iter().any(|f| f.severity == Severity::Decision) {
             plan.left_out.insert(relation.oid);
@@ -140,7 +157,9 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
         findings.extend(found);
         for column in &columns {
             if let Travel::Convert(change) = &column.travel {
-                plan.context.columns.insert((relation.oid, column.name.clone()), change.clone());
+                plan.context
+                    .columns
+                    .insert((relation.oid, column.name.clone()), change.clone());
             }
         }
         domains(source, relation, &columns, &mut plan.context);
@@ -157,7 +176,12 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
 }
 
 fn context(source: &Source, target: &Target, wishes: &Wishes) -> Context {
-    let unlogged: HashSet<u32> = source.relations.iter().filter(|r| r.unlogged).map(|r| r.oid).collect();
+    let unlogged: HashSet<u32> = source
+        .relations
+        .iter()
+        .filter(|r| r.unlogged)
+        .map(|r| r.oid)
+        .collect();
     let index = |i: &Index| dialect::index::IndexDesc {
         table: i.table,
         unlogged: unlogged.contains(&i.table),
@@ -173,7 +197,12 @@ fn context(source: &Source, target: &Target, wishes: &Wishes) -> Context {
         index_threads: wishes.index_threads,
         columns: HashMap::new(),
         domains: HashMap::new(),
-        indexes: source.indexes.iter().filter(|i| i.uses_pgvector()).map(|i| (i.oid, index(i))).collect(),
+        indexes: source
+            .indexes
+            .iter()
+            .filter(|i| i.uses_pgvector())
+            .map(|i| (i.oid, index(i)))
+            .collect(),
         dependents: source.dependents.clone(),
     }
 }
@@ -198,18 +227,30 @@ fn bit_vectors(source: &Source) -> HashMap<(u32, String), String> {
     for index in &source.indexes {
         for ((_, pgvector), column) in index.opclasses.iter().zip(&index.columns) {
             if let (true, Some(column)) = (pgvector, column) {
-                found.entry((index.table, column.clone())).or_insert_with(|| index.name.clone());
+                found
+                    .entry((index.table, column.clone()))
+                    .or_insert_with(|| index.name.clone());
             }
         }
     }
     // An index on one member of a partition tree speaks for the whole tree: all of it must have one type.
     loop {
-        let related: Vec<_> = source.relations.iter().filter_map(|r| r.parent.map(|p| (r.oid, p))).collect();
+        let related: Vec<_> = source
+            .relations
+            .iter()
+            .filter_map(|r| r.parent.map(|p| (r.oid, p)))
+            .collect();
         let grown: Vec<_> = found
             .iter()
             .flat_map(|((table, column), index)| {
                 related.iter().filter_map(move |&(child, parent)| {
-                    let other = if child == *table { parent } else if parent == *table { child } else { return None };
+                    let other = if child == *table {
+                        parent
+                    } else if parent == *table {
+                        child
+                    } else {
+                        return None;
+                    };
                     Some(((other, column.clone()), index.clone()))
                 })
             })
@@ -229,7 +270,11 @@ struct Decider<'a> {
 }
 
 impl Decider<'_> {
-    fn columns(&self, relation: &Relation, used: &mut HashSet<usize>) -> (Vec<ColumnPlan>, Vec<Finding>) {
+    fn columns(
+        &self,
+        relation: &Relation,
+        used: &mut HashSet<usize>,
+    ) -> (Vec<ColumnPlan>, Vec<Finding>) {
         let mut findings = Vec::new();
         let mut columns = Vec::new();
         for column in &relation.columns {
@@ -272,13 +317,31 @@ impl Decider<'_> {
         column: &Column,
         wish: Option<TargetType>,
     ) -> Result<(Travel, Option<String>), Finding> {
-        let object = format!("column {}.{}", relation.display(), crate::catalog::ident(&column.name));
+        let object = format!(
+            "column {}.{}",
+            relation.display(),
+            crate::catalog::ident(&column.name)
+        );
         let refuse = |reason: String, remedy: &str| {
             Err(Finding::new(Severity::Decision, object.clone(), reason).remedy(remedy))
         };
-        let (from, dims, array, domain) = match shape(&self.source.types, column.type_oid, column.typmod) {
-            Shape::Vector { from, dims, array, domain } => (from, dims, array, domain),
-            _ if wish.is_some() => return refuse("--map names it, but it is not a vector".into(), "drop the --map"),
+        let (from, dims, array, domain) = match shape(
+            &self.source.types,
+            column.type_oid,
+            column.typmod,
+        ) {
+            Shape::Vector {
+                from,
+                dims,
+                array,
+                domain,
+            } => (from, dims, array, domain),
+            _ if wish.is_some() => {
+                return refuse(
+                    "--map names it, but it is not a vector".into(),
+                    "drop the --map",
+                );
+            }
             Shape::Plain { array } => return Ok((Travel::Pass { array }, None)),
             Shape::Unportable(why) => {
                 return refuse(
@@ -292,22 +355,40 @@ impl Decider<'_> {
             None => return Ok((Travel::Pass { array: false }, bits_stay(from))),
         };
         if domain.is_some() && wish.is_some() {
-            return refuse("--map names a column of a domain".into(), "a domain has one base type for all of its columns; drop the --map");
+            return refuse(
+                "--map names a column of a domain".into(),
+                "a domain has one base type for all of its columns; drop the --map",
+            );
         }
-        let change = TypeChange { from, to, dims, array };
+        let change = TypeChange {
+            from,
+            to,
+            dims,
+            array,
+        };
         if pair(&change).is_none() {
-            let reason = format!("there is no conversion from {} to {}", column.type_text, change.target_sql());
+            let reason = format!(
+                "there is no conversion from {} to {}",
+                column.type_text,
+                change.target_sql()
+            );
             return refuse(reason, "choose another type with --map");
         }
         if let (Some(dims), TargetType::Svector) = (dims, to)
             && dims > SVECTOR_LIMIT
         {
-            return refuse(format!("{dims} dimensions are more than svector's {SVECTOR_LIMIT}"), "leave the table out");
+            return refuse(
+                format!("{dims} dimensions are more than svector's {SVECTOR_LIMIT}"),
+                "leave the table out",
+            );
         }
         if let (Some(dims), TargetType::Bvector) = (dims, to)
             && dims > DENSE_LIMIT
         {
-            return refuse(format!("{dims} bits are more than bvector's {DENSE_LIMIT}"), "drop the bit index: a bit column then stays as it is");
+            return refuse(
+                format!("{dims} bits are more than bvector's {DENSE_LIMIT}"),
+                "drop the bit index: a bit column then stays as it is",
+            );
         }
         Ok((Travel::Convert(change), why))
     }
@@ -327,9 +408,10 @@ impl Decider<'_> {
         let index = self.bit_vectors.get(&(relation.oid, column.name.clone()));
         match (bits, index, self.wishes.format) {
             (true, None, _) | (true, _, Format::RealArray) => None,
-            (true, Some(index), Format::Native) => {
-                Some((TargetType::Bvector, Some(format!("index {index} takes these bits for a vector"))))
-            }
+            (true, Some(index), Format::Native) => Some((
+                TargetType::Bvector,
+                Some(format!("index {index} takes these bits for a vector")),
+            )),
             (false, _, Format::RealArray) => Some((TargetType::RealArray, None)),
             (false, _, Format::Native) => Some((default_target(from), None)),
         }
@@ -345,7 +427,11 @@ fn bits_stay(from: SourceType) -> Option<String> {
 }
 
 fn root<'a>(source: &'a Source, relation: &'a Relation) -> &'a Relation {
-    match relation.parent.filter(|_| relation.is_partition).and_then(|p| source.relation(p)) {
+    match relation
+        .parent
+        .filter(|_| relation.is_partition)
+        .and_then(|p| source.relation(p))
+    {
         Some(parent) => root(source, parent),
         None => relation,
     }
@@ -356,9 +442,16 @@ fn domains(source: &Source, relation: &Relation, columns: &[ColumnPlan], context
     for column in columns {
         let described = relation.columns.iter().find(|c| c.name == column.name);
         let Some(described) = described else { continue };
-        if let (Shape::Vector { domain: Some(domain), .. }, Travel::Convert(change)) =
-            (shape(&source.types, described.type_oid, described.typmod), &column.travel)
-        {
+        if let (
+            Shape::Vector {
+                domain: Some(domain),
+                ..
+            },
+            Travel::Convert(change),
+        ) = (
+            shape(&source.types, described.type_oid, described.typmod),
+            &column.travel,
+        ) {
             context.columns.remove(&(relation.oid, column.name.clone()));
             // A domain over a domain: the innermost is the one whose text names pgvector's type.
             let mut innermost = domain;
@@ -374,12 +467,19 @@ fn domains(source: &Source, relation: &Relation, columns: &[ColumnPlan], context
 
 /// A --map that named nothing is a mistake in the command line, not a wish to ignore.
 fn unused_mappings(mappings: &[Mapping], used: &HashSet<usize>) -> Vec<Finding> {
-    let unused = mappings.iter().enumerate().filter(|(i, _)| !used.contains(i));
+    let unused = mappings
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| !used.contains(i));
     unused
         .map(|(_, m)| {
             let object = format!("--map {}.{}.{}", m.schema, m.table, m.column);
-            Finding::new(Severity::Problem, object, "there is no such column among the tables that come")
-                .remedy("check the name: schema.table.column, as the catalog has it")
+            Finding::new(
+                Severity::Problem,
+                object,
+                "there is no such column among the tables that come",
+            )
+            .remedy("check the name: schema.table.column, as the catalog has it")
         })
         .collect()
 }
@@ -388,15 +488,30 @@ fn unused_mappings(mappings: &[Mapping], used: &HashSet<usize>) -> Vec<Finding> 
 fn partitions_agree(source: &Source, context: &Context) -> Vec<Finding> {
     let mut findings = Vec::new();
     for child in source.relations.iter() {
-        let Some(parent) = child.parent.and_then(|p| source.relation(p)) else { continue };
+        let Some(parent) = child.parent.and_then(|p| source.relation(p)) else {
+            continue;
+        };
         for column in &child.columns {
-            let of = |r: &Relation| context.columns.get(&(r.oid, column.name.clone())).map(|c| c.to);
+            let of = |r: &Relation| {
+                context
+                    .columns
+                    .get(&(r.oid, column.name.clone()))
+                    .map(|c| c.to)
+            };
             let both = parent.columns.iter().any(|c| c.name == column.name);
             if both && of(child) != of(parent) {
-                let reason = format!("column {} would get another type than in {}", column.name, parent.display());
+                let reason = format!(
+                    "column {} would get another type than in {}",
+                    column.name,
+                    parent.display()
+                );
                 findings.push(
-                    Finding::new(Severity::Problem, format!("table {}", child.display()), reason)
-                        .remedy("name the parent in --map: its partitions and children follow"),
+                    Finding::new(
+                        Severity::Problem,
+                        format!("table {}", child.display()),
+                        reason,
+                    )
+                    .remedy("name the parent in --map: its partitions and children follow"),
                 );
             }
         }
@@ -411,18 +526,37 @@ fn servers(source: &Source, target: &Target, wishes: &Wishes) -> Vec<Finding> {
         findings.push(Finding::new(Severity::Problem, object, reason).remedy(remedy));
     };
     if source.system_identifier == target.system_identifier && source.database == target.database {
-        problem("target", "source and target are the same database".into(), "name the new cluster in --target");
+        problem(
+            "target",
+            "source and target are the same database".into(),
+            "name the new cluster in --target",
+        );
     }
     if source.version_num < 120_000 {
-        problem("source", format!("version {} is older than 12", source.version_num / 10_000), "upgrade the source first");
+        problem(
+            "source",
+            format!("version {} is older than 12", source.version_num / 10_000),
+            "upgrade the source first",
+        );
     }
     if target.encoding != source.encoding {
-        let reason = format!("the target's encoding {} is not the source's {}", target.encoding, source.encoding);
-        problem("target", reason, "make the target database WITH ENCODING of the source, TEMPLATE template0");
+        let reason = format!(
+            "the target's encoding {} is not the source's {}",
+            target.encoding, source.encoding
+        );
+        problem(
+            "target",
+            reason,
+            "make the target database WITH ENCODING of the source, TEMPLATE template0",
+        );
     }
     let sessions = i64::try_from(wishes.jobs.max(wishes.index_jobs)).unwrap_or(i64::MAX);
     if sessions.saturating_add(4) > i64::from(target.max_connections) {
-        problem("target", format!("max_connections is {}", target.max_connections), "lower --jobs and --index-jobs, or raise max_connections");
+        problem(
+            "target",
+            format!("max_connections is {}", target.max_connections),
+            "lower --jobs and --index-jobs, or raise max_connections",
+        );
     }
     if wishes.format == Format::Native {
         findings.extend(vectors_extension(target));
@@ -441,31 +575,46 @@ fn vectors_extension(target: &Target) -> Option<Finding> {
             "ALTER SYSTEM SET shared_preload_libraries = 'vectors.so' (keep what is there), then restart the target",
         ),
         (None, Some(_)) if !target.superuser => (
-            "the extension \"vectors\" is not installed, and only a superuser can do that".to_string(),
+            "the extension \"vectors\" is not installed, and only a superuser can do that"
+                .to_string(),
             "run CREATE EXTENSION vectors as a superuser, or connect as one",
         ),
-        (Some(version), _) | (None, Some(version)) if !version.starts_with("0.4.") => {
-            (format!("the target has vectors {version}; this program writes for 0.4"), "upgrade PGVecto.rs to 0.4.0")
-        }
+        (Some(version), _) | (None, Some(version)) if !version.starts_with("0.4.") => (
+            format!("the target has vectors {version}; this program writes for 0.4"),
+            "upgrade PGVecto.rs to 0.4.0",
+        ),
         _ => return None,
     };
     Some(Finding::new(Severity::Problem, "target", reason).remedy(remedy))
 }
 
 /// Whether the table's place on the target is free, or as it must be with --schema-source existing.
-fn places(relation: &Relation, columns: &[ColumnPlan], target: &Target, wishes: &Wishes) -> Vec<Finding> {
+fn places(
+    relation: &Relation,
+    columns: &[ColumnPlan],
+    target: &Target,
+    wishes: &Wishes,
+) -> Vec<Finding> {
     let object = format!("table {}", relation.display());
     let problem = |reason: String, remedy: &str| {
         Finding::new(Severity::Problem, object.clone(), reason).remedy(remedy.to_string())
     };
     let mut findings = Vec::new();
     if !relation.may_select {
-        findings.push(problem("the source's role may not read it".into(), "GRANT SELECT, or leave it out with --exclude-table"));
+        findings.push(problem(
+            "the source's role may not read it".into(),
+            "GRANT SELECT, or leave it out with --exclude-table",
+        ));
     }
-    let existing = target.relations.get(&(relation.schema.clone(), relation.name.clone()));
+    let existing = target
+        .relations
+        .get(&(relation.schema.clone(), relation.name.clone()));
     match (existing, wishes.schema_source) {
         (None, SchemaSource::Dump) => {}
-        (None, SchemaSource::Existing) => findings.push(problem("is not on the target".into(), "create it, or drop --schema-source existing")),
+        (None, SchemaSource::Existing) => findings.push(problem(
+            "is not on the target".into(),
+            "create it, or drop --schema-source existing",
+        )),
         (Some(there), _) if there.has_rows => findings.push(problem(
             "is on the target already and is not empty".into(),
             "empty or drop it there: rows are never mixed; or leave it out with --exclude-table",
@@ -485,9 +634,15 @@ fn places(relation: &Relation, columns: &[ColumnPlan], target: &Target, wishes: 
                 let found = there.columns.iter().find(|(name, _)| *name == c.name);
                 let wanted = c.target_text();
                 match found {
-                    None => Some(problem(format!("has no column {} on the target", c.name), "add it, or drop --schema-source existing")),
+                    None => Some(problem(
+                        format!("has no column {} on the target", c.name),
+                        "add it, or drop --schema-source existing",
+                    )),
                     Some((_, ty)) if same_type(ty, &wanted) => None,
-                    Some((_, ty)) => Some(problem(format!("column {} is {ty} on the target, not {wanted}", c.name), "change the type there, or use --map")),
+                    Some((_, ty)) => Some(problem(
+                        format!("column {} is {ty} on the target, not {wanted}", c.name),
+                        "change the type there, or use --map",
+                    )),
                 }
             }));
         }
@@ -501,12 +656,20 @@ fn same_type(target: &str, wanted: &str) -> bool {
 }
 
 /// Tables with a column that may hold an infinite interval, which a server before 17 would take for a finite one.
-pub fn interval_columns<'a>(source: &Source, target: &Target, tables: &'a [TablePlan]) -> Vec<(&'a TablePlan, &'a ColumnPlan)> {
+pub fn interval_columns<'a>(
+    source: &Source,
+    target: &Target,
+    tables: &'a [TablePlan],
+) -> Vec<(&'a TablePlan, &'a ColumnPlan)> {
     if source.version_num < 170_000 || target.version_num >= 170_000 {
         return Vec::new();
     }
-    let columns = tables.iter().flat_map(|t| t.columns.iter().map(move |c| (t, c)));
-    columns.filter(|(_, c)| holds_interval(&source.types, c.type_oid)).collect()
+    let columns = tables
+        .iter()
+        .flat_map(|t| t.columns.iter().map(move |c| (t, c)));
+    columns
+        .filter(|(_, c)| holds_interval(&source.types, c.type_oid))
+        .collect()
 }
 
 #[cfg(test)]

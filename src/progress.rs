@@ -30,11 +30,16 @@ struct State {
 impl Progress {
     /// For the copy of these tables; `quiet` shows nothing.
     pub fn start(tables: &[TablePlan], quiet: bool) -> Progress {
-        let expected_bytes = tables.iter().map(|t| u64::try_from(t.bytes).unwrap_or(0)).sum();
+        let expected_bytes = tables
+            .iter()
+            .map(|t| u64::try_from(t.bytes).unwrap_or(0))
+            .sum();
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let style = "{spinner} {bar:30} {percent}%  {msg}  elapsed {elapsed}, ETA {eta}";
             let bar = ProgressBar::new(expected_bytes);
-            bar.set_style(ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()));
+            bar.set_style(
+                ProgressStyle::with_template(style).unwrap_or(ProgressStyle::default_bar()),
+            );
             bar.enable_steady_tick(Duration::from_millis(200));
             bar
         });
@@ -89,15 +94,27 @@ impl Progress {
 
     fn rates(&self) -> String {
         let seconds = self.0.started.elapsed().as_secs_f64().max(0.001);
-        let (rows, bytes) = (self.0.rows.load(Ordering::Relaxed), self.0.bytes.load(Ordering::Relaxed));
-        format!("{} rows, {:.0} rows/s, {}/s", rows, rows as f64 / seconds, megabytes((bytes as f64 / seconds) as u64))
+        let (rows, bytes) = (
+            self.0.rows.load(Ordering::Relaxed),
+            self.0.bytes.load(Ordering::Relaxed),
+        );
+        format!(
+            "{} rows, {:.0} rows/s, {}/s",
+            rows,
+            rows as f64 / seconds,
+            megabytes((bytes as f64 / seconds) as u64)
+        )
     }
 
     fn line_if_due(&self) {
         let now = u64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let last = self.0.last_line_ms.load(Ordering::Relaxed);
         let due = u128::from(now.saturating_sub(last)) >= LINE_EVERY.as_millis();
-        let exchange = |to| self.0.last_line_ms.compare_exchange(last, to, Ordering::Relaxed, Ordering::Relaxed);
+        let exchange = |to| {
+            self.0
+                .last_line_ms
+                .compare_exchange(last, to, Ordering::Relaxed, Ordering::Relaxed)
+        };
         if due && exchange(now).is_ok() {
             tracing::info!("{}, {}", self.rates(), self.eta());
         }
@@ -107,7 +124,10 @@ impl Progress {
         let bytes = self.0.bytes.load(Ordering::Relaxed);
         let left = self.0.expected_bytes.saturating_sub(bytes) as f64;
         let seconds = self.0.started.elapsed().as_secs_f64() * left / (bytes.max(1) as f64);
-        format!("about {} to go", human_time(Duration::from_secs_f64(seconds.min(1e9))))
+        format!(
+            "about {} to go",
+            human_time(Duration::from_secs_f64(seconds.min(1e9)))
+        )
     }
 }
 

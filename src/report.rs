@@ -73,7 +73,10 @@ pub struct Column {
 
 /// The columns of a table that change, or that need a word.
 pub fn columns(table: &TablePlan) -> Vec<Column> {
-    let spoken = table.columns.iter().filter(|c| matches!(c.travel, Travel::Convert(_)) || c.why.is_some());
+    let spoken = table
+        .columns
+        .iter()
+        .filter(|c| matches!(c.travel, Travel::Convert(_)) || c.why.is_some());
     spoken
         .map(|c| Column {
             column: crate::catalog::ident(&c.name),
@@ -103,7 +106,8 @@ impl Table {
 impl Report {
     pub fn write_json(&self, path: &Path) -> Result<()> {
         let attempt = || format!("writing the report to {}", path.display());
-        let mut text = serde_json::to_string_pretty(self).map_err(Error::on(Side::Internal, attempt()))?;
+        let mut text =
+            serde_json::to_string_pretty(self).map_err(Error::on(Side::Internal, attempt()))?;
         text.push('\n');
         std::fs::write(path, text).map_err(Error::on(Side::Internal, attempt()))
     }
@@ -112,13 +116,30 @@ impl Report {
         let mut out = String::new();
         let rows: u64 = self.tables.iter().map(|t| t.rows_converted).sum();
         let bytes = self.tables.iter().map(|t| t.bytes).sum();
-        line(&mut out, format_args!("\n{} -> {}", self.source.place, self.target.place));
-        line(&mut out, format_args!(
-            "PostgreSQL {}, pgvector {} -> PostgreSQL {}, {}",
-            self.source.postgres, self.source.extension, self.target.postgres, self.target.extension
-        ));
-        line(&mut out, format_args!("\nTables ({rows} rows, {})", megabytes(bytes)));
-        let width = self.tables.iter().map(|t| t.table.chars().count()).max().unwrap_or(0);
+        line(
+            &mut out,
+            format_args!("\n{} -> {}", self.source.place, self.target.place),
+        );
+        line(
+            &mut out,
+            format_args!(
+                "PostgreSQL {}, pgvector {} -> PostgreSQL {}, {}",
+                self.source.postgres,
+                self.source.extension,
+                self.target.postgres,
+                self.target.extension
+            ),
+        );
+        line(
+            &mut out,
+            format_args!("\nTables ({rows} rows, {})", megabytes(bytes)),
+        );
+        let width = self
+            .tables
+            .iter()
+            .map(|t| t.table.chars().count())
+            .max()
+            .unwrap_or(0);
         for table in &self.tables {
             table_lines(&mut out, table, self.verify, width);
         }
@@ -126,9 +147,14 @@ impl Report {
             line(&mut out, format_args!("\nIndexes"));
         }
         for index in &self.indexes {
-            line(&mut out, format_args!("  {}  {:.1} s", index.index, index.seconds));
+            line(
+                &mut out,
+                format_args!("  {}  {:.1} s", index.index, index.seconds),
+            );
         }
-        self.broken_indexes.iter().for_each(|b| line(&mut out, format_args!("  BROKEN: {b}")));
+        self.broken_indexes
+            .iter()
+            .for_each(|b| line(&mut out, format_args!("  BROKEN: {b}")));
         findings(&mut out, &self.findings);
         self.summary(&mut out, rows);
         out
@@ -137,11 +163,24 @@ impl Report {
     fn summary(&self, out: &mut String, rows: u64) {
         let s = &self.seconds;
         let span = |x: f64| human_time(std::time::Duration::from_secs_f64(x.max(0.0)));
-        line(out, format_args!(
-            "\n{} tables, {rows} rows, {} indexes, {} sequences in {}: copy {:.2} s, verification {:.2} s, indexes and the rest {:.2} s",
-            self.tables.len(), self.indexes.len(), self.sequences, span(s.total), s.copy, s.verify, s.after_data
-        ));
-        let differing = self.tables.iter().filter(|t| !t.verdict.differences.is_empty()).count();
+        line(
+            out,
+            format_args!(
+                "\n{} tables, {rows} rows, {} indexes, {} sequences in {}: copy {:.2} s, verification {:.2} s, indexes and the rest {:.2} s",
+                self.tables.len(),
+                self.indexes.len(),
+                self.sequences,
+                span(s.total),
+                s.copy,
+                s.verify,
+                s.after_data
+            ),
+        );
+        let differing = self
+            .tables
+            .iter()
+            .filter(|t| !t.verdict.differences.is_empty())
+            .count();
         let verdict = match (self.verify, differing, self.broken_indexes.len()) {
             (_, 0, broken) if broken > 0 => format!("Verification: {broken} indexes do not answer."),
             (Verify::None, ..) => "Verification: none was asked for (--verify none). Nothing is proved.".into(),
@@ -150,7 +189,11 @@ impl Report {
             (_, n, _) => format!("Verification: {n} tables DIFFER. Do not switch."),
         };
         line(out, format_args!("{verdict}"));
-        let changed = self.tables.iter().filter(|t| t.cutover != Cutover::Unchanged).count();
+        let changed = self
+            .tables
+            .iter()
+            .filter(|t| t.cutover != Cutover::Unchanged)
+            .count();
         line(out, format_args!("{}", match changed {
             0 => "Cutover: no table has changed since the snapshot. If the writers are stopped, it is safe to switch.".to_string(),
             n => format!("Cutover: {n} tables are not known to be as they were copied: what was written since the snapshot is NOT on the target."),
@@ -170,34 +213,67 @@ fn table_lines(out: &mut String, table: &Table, verify: Verify, width: usize) {
         Cutover::Changed(why) => format!("changed: {why}"),
         Cutover::Unknown(why) => format!("not known whether it has changed: {why}"),
     };
-    line(out, format_args!(
-        "  {:width$}  {:>10} rows  {:>10}  {:>7.2} s  {verdict}; {cutover}",
-        table.table, table.rows_converted, megabytes(table.bytes), table.seconds
-    ));
+    line(
+        out,
+        format_args!(
+            "  {:width$}  {:>10} rows  {:>10}  {:>7.2} s  {verdict}; {cutover}",
+            table.table,
+            table.rows_converted,
+            megabytes(table.bytes),
+            table.seconds
+        ),
+    );
     for c in table.columns.iter().filter(|c| c.from != c.to) {
-        line(out, format_args!("  {:width$}    {}: {} -> {}", "", c.column, c.from, c.to));
+        line(
+            out,
+            format_args!("  {:width$}    {}: {} -> {}", "", c.column, c.from, c.to),
+        );
     }
     for s in table.verdict.samples.iter().filter(|s| s.note.is_some()) {
-        line(out, format_args!("  {:width$}    {}: {}", "", s.column, s.note.as_deref().unwrap_or_default()));
+        line(
+            out,
+            format_args!(
+                "  {:width$}    {}: {}",
+                "",
+                s.column,
+                s.note.as_deref().unwrap_or_default()
+            ),
+        );
     }
     for difference in &table.verdict.differences {
-        line(out, format_args!("  {:width$}    DIFFERENCE: {difference}", ""));
+        line(
+            out,
+            format_args!("  {:width$}    DIFFERENCE: {difference}", ""),
+        );
     }
 }
 
 /// The plan as a person reads it before anything is written.
 pub fn plan_text(plan: &Plan, schema: &Schema) -> String {
     let mut out = String::new();
-    line(&mut out, format_args!("\nTables, the largest first (each one slice)"));
+    line(
+        &mut out,
+        format_args!("\nTables, the largest first (each one slice)"),
+    );
     for table in &plan.tables {
         let rows = match table.rows_estimate {
             n if n < 0 => "rows not known (never analyzed)".to_string(),
             n => format!("about {n} rows"),
         };
-        line(&mut out, format_args!("  {}  {rows}, {}", table.display, megabytes(table.bytes.unsigned_abs())));
+        line(
+            &mut out,
+            format_args!(
+                "  {}  {rows}, {}",
+                table.display,
+                megabytes(table.bytes.unsigned_abs())
+            ),
+        );
         for c in columns(table) {
             let why = c.why.map_or(String::new(), |w| format!("  ({w})"));
-            line(&mut out, format_args!("    {}: {} -> {}{why}", c.column, c.from, c.to));
+            line(
+                &mut out,
+                format_args!("    {}: {} -> {}{why}", c.column, c.from, c.to),
+            );
         }
     }
     let mut indexes = schema.of(Phase::VectorIndex).peekable();
@@ -206,24 +282,42 @@ pub fn plan_text(plan: &Plan, schema: &Schema) -> String {
     }
     for step in indexes {
         line(&mut out, format_args!("  {}", step.object));
-        line(&mut out, format_args!("    old: {}", step.before.as_deref().unwrap_or_default()));
+        line(
+            &mut out,
+            format_args!("    old: {}", step.before.as_deref().unwrap_or_default()),
+        );
         let new = step.statements.join("; ").replace('\n', "\n         ");
         line(&mut out, format_args!("    new: {new}"));
     }
     let others = schema.of(Phase::Index).count();
-    line(&mut out, format_args!("\n{others} ordinary indexes and constraints, {} foreign keys as they are", schema.of(Phase::ForeignKey).count()));
+    line(
+        &mut out,
+        format_args!(
+            "\n{others} ordinary indexes and constraints, {} foreign keys as they are",
+            schema.of(Phase::ForeignKey).count()
+        ),
+    );
     findings(&mut out, &plan.findings);
     out
 }
 
 fn findings(out: &mut String, findings: &[Finding]) {
     let groups = [
-        (Severity::Problem, "\nProblems: nothing can be done before they are mended"),
-        (Severity::Decision, "\nNeeds a decision (left out with --allow-findings)"),
+        (
+            Severity::Problem,
+            "\nProblems: nothing can be done before they are mended",
+        ),
+        (
+            Severity::Decision,
+            "\nNeeds a decision (left out with --allow-findings)",
+        ),
         (Severity::Note, "\nNotes"),
     ];
     for (severity, title) in groups {
-        let mut of = findings.iter().filter(|f| f.severity == severity).peekable();
+        let mut of = findings
+            .iter()
+            .filter(|f| f.severity == severity)
+            .peekable();
         if of.peek().is_some() {
             line(out, format_args!("{title}"));
         }

@@ -10,6 +10,7 @@ use crate::cli::{Format, Options, SchemaSource, Verify};
 use crate::connect::Session;
 use crate::copy::{self, Copied, Job};
 use crate::error::{Error, Result, Side};
+use crate::index;
 use crate::plan::{self, Finding, Plan, Severity, Wishes};
 use crate::progress::Progress;
 use crate::report::{self, Report, Seconds, Server};
@@ -17,7 +18,6 @@ use crate::schema::{self, Phase, Schema, Step};
 use crate::select::{self, Selection};
 use crate::snapshot::{self, Holder};
 use crate::verify::{self, Verdict, cutover};
-use crate::index;
 
 /// What is on the target when a run ends early, for the message to the user.
 #[derive(Default)]
@@ -38,7 +38,15 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<bool> {
     let holder = snapshot::hold(&options.source).await?;
     let source = catalog::read(&holder.session).await?;
     let selection = select::close(&source, &patterns);
-    let (mut plan, mut schema) = planned(options, &holder, &target, &source, &mut described, &selection).await?;
+    let (mut plan, mut schema) = planned(
+        options,
+        &holder,
+        &target,
+        &source,
+        &mut described,
+        &selection,
+    )
+    .await?;
     if !decided(options, &plan, &schema)? {
         return Ok(true);
     }
@@ -46,7 +54,9 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<bool> {
     if options.schema_source == SchemaSource::Dump {
         tracing::info!("applying the schema before the data");
         schema::apply(&target, &schema).await?;
-        standing.schema_applied.store(true, std::sync::atomic::Ordering::Relaxed);
+        standing
+            .schema_applied
+            .store(true, std::sync::atomic::Ordering::Relaxed);
     }
     let mut seconds = Seconds::default();
     let job = job(options, &holder, &source, &plan).await?;
@@ -73,11 +83,21 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<bool> {
     let tables = plan.tables.iter().zip(&copied).zip(verdicts).zip(changed);
     let report = Report {
         program: concat!("pgv2rs-copy ", env!("CARGO_PKG_VERSION")).into(),
-        source: server(options.source.place(), source.version_num, source.vector_version.clone()),
-        target: server(options.target.place(), described.version_num, extension(&target).await?),
+        source: server(
+            options.source.place(),
+            source.version_num,
+            source.vector_version.clone(),
+        ),
+        target: server(
+            options.target.place(),
+            described.version_num,
+            extension(&target).await?,
+        ),
         snapshot: visible,
         verify: options.verify,
-        tables: tables.map(|(((t, c), v), k)| report::Table::new(t, c, v, k)).collect(),
+        tables: tables
+            .map(|(((t, c), v), k)| report::Table::new(t, c, v, k))
+            .collect(),
         indexes,
         sequences,
         verified: options.verify == Verify::Full && !differs && broken.is_empty(),
@@ -98,7 +118,10 @@ async fn before_snapshot(options: &Options) -> Result<(select::Patterns, u32)> {
     let session = options.source.connect().await?;
     let patterns = select::patterns(&session, options).await?;
     let sql = "SELECT current_setting('server_version_num')::int4";
-    let row = session.query_one(sql, &[]).await.map_err(Error::on(Side::Source, "reading the server's version"))?;
+    let row = session
+        .query_one(sql, &[])
+        .await
+        .map_err(Error::on(Side::Source, "reading the server's version"))?;
     Ok((patterns, row.get::<_, i32>(0).unsigned_abs()))
 }
 
@@ -112,9 +135,17 @@ async fn planned(
     selection: &Selection,
 ) -> Result<(Plan, Schema)> {
     tracing::info!("dumping the schema and making the plan");
-    for relation in source.relations.iter().filter(|r| r.kind == 'r' && selection.relations.contains(&r.oid)) {
-        if let Some(there) = described.relations.get_mut(&(relation.schema.clone(), relation.name.clone())) {
-            there.has_rows = "rm".contains(there.kind) && catalog::target::has_rows(target, &relation.schema, &relation.name).await?;
+    for relation in source
+        .relations
+        .iter()
+        .filter(|r| r.kind == 'r' && selection.relations.contains(&r.oid))
+    {
+        if let Some(there) = described
+            .relations
+            .get_mut(&(relation.schema.clone(), relation.name.clone()))
+        {
+            there.has_rows = "rm".contains(there.kind)
+                && catalog::target::has_rows(target, &relation.schema, &relation.name).await?;
         }
     }
     let wishes = Wishes {
@@ -129,15 +160,23 @@ async fn planned(
     let mut plan = plan::decide(source, described, &selection.relations, &wishes);
     plan.findings.extend(selection.findings.iter().cloned());
     infinite_intervals(&holder.session, source, described, &mut plan).await?;
-    let sections = schema::dump::both_sections(&options.pg_dump, &options.source, &holder.id).await?;
-    let mut schema = schema::translate(&sections, source, selection, &mut plan, (options.schema_source, options.format))?;
+    let sections =
+        schema::dump::both_sections(&options.pg_dump, &options.source, &holder.id).await?;
+    let mut schema = schema::translate(
+        &sections,
+        source,
+        selection,
+        &mut plan,
+        (options.schema_source, options.format),
+    )?;
     if options.format == Format::Native {
         grants(source, described, selection, &mut plan, &mut schema);
     }
     let problems = plan.worst() == Some(Severity::Problem);
     if options.schema_source == SchemaSource::Dump && !problems {
         let refused = schema::rehearse(target, &mut schema).await?;
-        plan.left_out.extend(refused.iter().filter_map(|r| r.relation));
+        plan.left_out
+            .extend(refused.iter().filter_map(|r| r.relation));
         plan.tables.retain(|t| !plan.left_out.contains(&t.oid));
         plan.findings.extend(refused.into_iter().map(|r| r.finding));
     }
@@ -146,17 +185,28 @@ async fn planned(
 }
 
 /// A server before 17 takes an infinite interval for a huge finite one, with equal bytes: no digest would see it.
-async fn infinite_intervals(session: &Session, source: &Source, target: &Target, plan: &mut Plan) -> Result<()> {
+async fn infinite_intervals(
+    session: &Session,
+    source: &Source,
+    target: &Target,
+    plan: &mut Plan,
+) -> Result<()> {
     let mut found = Vec::new();
     for (table, column) in plan::interval_columns(source, target, &plan.tables) {
         let name = crate::connect::quote(&column.name);
         let array = column.type_text.ends_with("[]");
         let rows = match array {
-            true => format!("{}, unnest({name}) AS u(i) WHERE NOT isfinite(i)", table.quoted()),
+            true => format!(
+                "{}, unnest({name}) AS u(i) WHERE NOT isfinite(i)",
+                table.quoted()
+            ),
             false => format!("{} WHERE NOT isfinite({name})", table.quoted()),
         };
         let sql = format!("SELECT EXISTS (SELECT FROM ONLY {rows})");
-        let row = session.query_one(&sql, &[]).await.map_err(Error::on(Side::Source, format!("reading {}", table.display)))?;
+        let row = session.query_one(&sql, &[]).await.map_err(Error::on(
+            Side::Source,
+            format!("reading {}", table.display),
+        ))?;
         if row.get(0) {
             found.push((table.oid, Finding::new(
                 Severity::Decision,
@@ -174,7 +224,13 @@ async fn infinite_intervals(session: &Session, source: &Source, target: &Target,
 }
 
 /// The extension gives PUBLIC no USAGE on its schema: without this, tables of other roles could not be read.
-fn grants(source: &Source, target: &Target, selection: &Selection, plan: &mut Plan, schema: &mut Schema) {
+fn grants(
+    source: &Source,
+    target: &Target,
+    selection: &Selection,
+    plan: &mut Plan,
+    schema: &mut Schema,
+) {
     if !plan.has_conversions() {
         return;
     }
@@ -186,11 +242,17 @@ fn grants(source: &Source, target: &Target, selection: &Selection, plan: &mut Pl
         .collect();
     roles.sort();
     roles.dedup();
-    let (there, missing): (Vec<_>, Vec<_>) = roles.into_iter().partition(|r| *r == "PUBLIC" || target.roles.contains(*r));
+    let (there, missing): (Vec<_>, Vec<_>) = roles
+        .into_iter()
+        .partition(|r| *r == "PUBLIC" || target.roles.contains(*r));
     for role in missing {
         plan.findings.push(
-            Finding::new(Severity::Note, format!("role {role}"), "owns or reads a table that comes, and is not on the target")
-                .remedy("create it there, and GRANT USAGE ON SCHEMA vectors to it"),
+            Finding::new(
+                Severity::Note,
+                format!("role {role}"),
+                "owns or reads a table that comes, and is not on the target",
+            )
+            .remedy("create it there, and GRANT USAGE ON SCHEMA vectors to it"),
         );
     }
     if there.is_empty() {
@@ -203,7 +265,10 @@ fn grants(source: &Source, target: &Target, selection: &Selection, plan: &mut Pl
         object: "GRANT USAGE ON SCHEMA vectors".into(),
         id: None,
         table: None,
-        statements: vec![format!("GRANT USAGE ON SCHEMA vectors TO {}", list.join(", "))],
+        statements: vec![format!(
+            "GRANT USAGE ON SCHEMA vectors TO {}",
+            list.join(", ")
+        )],
         before: None,
     });
 }
@@ -211,16 +276,26 @@ fn grants(source: &Source, target: &Target, selection: &Selection, plan: &mut Pl
 /// Whether to go on: prints the plan, refuses what it must.
 fn decided(options: &Options, plan: &Plan, schema: &Schema) -> Result<bool> {
     let worst = plan.worst();
-    let stop = worst == Some(Severity::Problem) || (worst == Some(Severity::Decision) && !options.allow_findings);
+    let stop = worst == Some(Severity::Problem)
+        || (worst == Some(Severity::Decision) && !options.allow_findings);
     if options.dry_run || stop || !options.quiet {
         print!("{}", report::plan_text(plan, schema));
     }
     if !stop {
         return Ok(!options.dry_run);
     }
-    let count = |severity| plan.findings.iter().filter(|f| f.severity == severity).count();
+    let count = |severity| {
+        plan.findings
+            .iter()
+            .filter(|f| f.severity == severity)
+            .count()
+    };
     let (problems, decisions) = (count(Severity::Problem), count(Severity::Decision));
-    let first = plan.findings.iter().find(|f| Some(f.severity) == worst).map(|f| format!("{}: {}", f.object, f.reason));
+    let first = plan
+        .findings
+        .iter()
+        .find(|f| Some(f.severity) == worst)
+        .map(|f| format!("{}: {}", f.object, f.reason));
     Err(Error::new(Side::Plan, "the plan cannot be carried out; nothing was written")
         .because(format!("{problems} problems, {decisions} findings that need a decision; the first: {}", first.unwrap_or_default()))
         .remedy("each stands above with what to do; --allow-findings goes on without the objects that need a decision"))
@@ -239,7 +314,12 @@ async fn job(options: &Options, holder: &Holder, source: &Source, plan: &Plan) -
 }
 
 /// Step 5. The counts come back in the order of the plan's tables.
-async fn copied(options: &Options, job: &Arc<Job>, plan: &Plan, seconds: &mut Seconds) -> Result<Vec<Copied>> {
+async fn copied(
+    options: &Options,
+    job: &Arc<Job>,
+    plan: &Plan,
+    seconds: &mut Seconds,
+) -> Result<Vec<Copied>> {
     tracing::info!("copying {} tables", plan.tables.len());
     let started = Instant::now();
     let copied = copy::all(job.clone(), options.jobs).await;
@@ -252,7 +332,13 @@ async fn copied(options: &Options, job: &Arc<Job>, plan: &Plan, seconds: &mut Se
 }
 
 /// Step 6, while the snapshot and its locks are held.
-async fn verified(options: &Options, job: &Job, plan: &Plan, copied: &[Copied], seconds: &mut Seconds) -> Result<Vec<Verdict>> {
+async fn verified(
+    options: &Options,
+    job: &Job,
+    plan: &Plan,
+    copied: &[Copied],
+    seconds: &mut Seconds,
+) -> Result<Vec<Verdict>> {
     if options.verify != Verify::None {
         tracing::info!("verifying the rows");
     }
@@ -263,13 +349,29 @@ async fn verified(options: &Options, job: &Job, plan: &Plan, copied: &[Copied], 
 }
 
 /// Sequences do not live in a snapshot: their values are read now, after the rows, so that none is behind a copied row.
-async fn sequences(options: &Options, source: &Source, selection: &Selection, target: &Target, plan: &Plan) -> Result<usize> {
-    let (from, to) = (options.source.connect().await?, options.target.connect().await?);
+async fn sequences(
+    options: &Options,
+    source: &Source,
+    selection: &Selection,
+    target: &Target,
+    plan: &Plan,
+) -> Result<usize> {
+    let (from, to) = (
+        options.source.connect().await?,
+        options.target.connect().await?,
+    );
     let mut moved = 0;
-    for sequence in source.relations.iter().filter(|r| r.kind == 'S' && selection.relations.contains(&r.oid)) {
-        let there = target.relations.contains_key(&(sequence.schema.clone(), sequence.name.clone()));
+    for sequence in source
+        .relations
+        .iter()
+        .filter(|r| r.kind == 'S' && selection.relations.contains(&r.oid))
+    {
+        let there = target
+            .relations
+            .contains_key(&(sequence.schema.clone(), sequence.name.clone()));
         let owner = selection.owner(sequence.id());
-        let left_out = plan.left_out.contains(&sequence.oid) || owner.is_some_and(|o| plan.left_out.contains(&o));
+        let left_out = plan.left_out.contains(&sequence.oid)
+            || owner.is_some_and(|o| plan.left_out.contains(&o));
         if left_out || (options.schema_source == SchemaSource::Existing && !there) {
             continue;
         }
@@ -277,11 +379,20 @@ async fn sequences(options: &Options, source: &Source, selection: &Selection, ta
         let row = from
             .query_one(&format!("SELECT last_value, is_called FROM {name}"), &[])
             .await
-            .map_err(Error::on(Side::Source, format!("reading sequence {}", sequence.display())))?;
+            .map_err(Error::on(
+                Side::Source,
+                format!("reading sequence {}", sequence.display()),
+            ))?;
         let (value, called): (i64, bool) = (row.get(0), row.get(1));
-        to.query_one("SELECT pg_catalog.setval($1::text::pg_catalog.regclass, $2, $3)", &[&name, &value, &called])
-            .await
-            .map_err(Error::on(Side::Target, format!("setting sequence {}", sequence.display())))?;
+        to.query_one(
+            "SELECT pg_catalog.setval($1::text::pg_catalog.regclass, $2, $3)",
+            &[&name, &value, &called],
+        )
+        .await
+        .map_err(Error::on(
+            Side::Target,
+            format!("setting sequence {}", sequence.display()),
+        ))?;
         moved += 1;
     }
     Ok(moved)
@@ -291,33 +402,60 @@ async fn analyze(target: &Session, plan: &Plan, schema: &Schema) -> Result<()> {
     let tables = plan.tables.iter().map(|t| t.quoted());
     let views = schema.of(Phase::Refresh).filter_map(|s| {
         let statement = s.statements.first()?;
-        Some(statement.trim_start_matches("REFRESH MATERIALIZED VIEW ").trim_end_matches(';').to_string())
+        Some(
+            statement
+                .trim_start_matches("REFRESH MATERIALIZED VIEW ")
+                .trim_end_matches(';')
+                .to_string(),
+        )
     });
     for name in tables.chain(views) {
-        target.batch_execute(&format!("ANALYZE {name}")).await.map_err(Error::on(Side::Target, format!("analyzing {name}")))?;
+        target
+            .batch_execute(&format!("ANALYZE {name}"))
+            .await
+            .map_err(Error::on(Side::Target, format!("analyzing {name}")))?;
     }
     Ok(())
 }
 
 fn server(place: String, version_num: u32, extension: String) -> Server {
-    Server { place, postgres: version_num / 10_000, extension }
+    Server {
+        place,
+        postgres: version_num / 10_000,
+        extension,
+    }
 }
 
 async fn extension(target: &Session) -> Result<String> {
     let sql = "SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'vectors'";
-    let row = target.query_opt(sql, &[]).await.map_err(Error::on(Side::Target, "reading the extension's version"))?;
-    Ok(row.map_or("no extension".into(), |r| format!("vectors {}", r.get::<_, String>(0))))
+    let row = target
+        .query_opt(sql, &[])
+        .await
+        .map_err(Error::on(Side::Target, "reading the extension's version"))?;
+    Ok(row.map_or("no extension".into(), |r| {
+        format!("vectors {}", r.get::<_, String>(0))
+    }))
 }
 
 /// One sentence on what an early end leaves on the target.
 pub fn what_is_there(standing: &Standing) -> String {
-    let applied = standing.schema_applied.load(std::sync::atomic::Ordering::Relaxed);
-    let done = standing.job.get().and_then(|j| j.done.lock().ok().map(|d| d.len())).unwrap_or(0);
+    let applied = standing
+        .schema_applied
+        .load(std::sync::atomic::Ordering::Relaxed);
+    let done = standing
+        .job
+        .get()
+        .and_then(|j| j.done.lock().ok().map(|d| d.len()))
+        .unwrap_or(0);
     match (applied, done) {
         (false, 0) => "The target holds nothing of this run.".into(),
         (_, n) => format!(
             "The target holds the schema before the data{}. No table is half copied; to start again, empty the target database.",
-            if n == 0 { " and no rows".to_string() } else { format!(" and the committed rows of {n} whole tables") }
+            if n == 0 {
+                " and no rows".to_string()
+            } else {
+                format!(" and the committed rows of {n} whole tables")
+            }
         ),
     }
 }

@@ -29,7 +29,12 @@ pub async fn patterns(client: &Client, options: &Options) -> Result<Patterns> {
             let Pattern { name, .. } = pattern_of(pattern)?;
             let sql = "SELECT nspname::text, 0::oid FROM pg_catalog.pg_namespace \
                 WHERE nspname OPERATOR(pg_catalog.~) $1 COLLATE pg_catalog.default";
-            names.extend(rows(client, sql, &[&name], "--schema", pattern).await?.into_iter().map(|r| r.0));
+            names.extend(
+                rows(client, sql, &[&name], "--schema", pattern)
+                    .await?
+                    .into_iter()
+                    .map(|r| r.0),
+            );
         }
         found.schemas = Some(names);
     }
@@ -50,20 +55,39 @@ async fn relations(client: &Client, patterns: &[String], option: &str) -> Result
     for pattern in patterns {
         let Pattern { schema, name } = pattern_of(pattern)?;
         let schema = schema.unwrap_or_default();
-        found.extend(rows(client, visible, &[&name, &schema], option, pattern).await?.into_iter().map(|r| r.1));
+        found.extend(
+            rows(client, visible, &[&name, &schema], option, pattern)
+                .await?
+                .into_iter()
+                .map(|r| r.1),
+        );
     }
     Ok(found)
 }
 
-async fn rows(client: &Client, sql: &str, params: &[&(dyn postgres_types::ToSql + Sync)], option: &str, pattern: &str) -> Result<Vec<(String, u32)>> {
+async fn rows(
+    client: &Client,
+    sql: &str,
+    params: &[&(dyn postgres_types::ToSql + Sync)],
+    option: &str,
+    pattern: &str,
+) -> Result<Vec<(String, u32)>> {
     let attempt = format!("looking for {option} {pattern}");
     let on = |attempt: String| Error::on::<tokio_postgres::Error>(Side::Source, attempt);
-    client.batch_execute("RESET search_path").await.map_err(on(attempt.clone()))?;
+    client
+        .batch_execute("RESET search_path")
+        .await
+        .map_err(on(attempt.clone()))?;
     let found = client.query(sql, params).await;
-    client.batch_execute("SET search_path = ''").await.map_err(on(attempt.clone()))?;
+    client
+        .batch_execute("SET search_path = ''")
+        .await
+        .map_err(on(attempt.clone()))?;
     let found = found.map_err(on(attempt.clone()))?;
     if found.is_empty() {
-        return Err(Error::new(Side::Plan, attempt).because("nothing on the source matches").remedy("check the pattern's spelling; quote mixed case: '\"Items\"'"));
+        return Err(Error::new(Side::Plan, attempt)
+            .because("nothing on the source matches")
+            .remedy("check the pattern's spelling; quote mixed case: '\"Items\"'"));
     }
     Ok(found.iter().map(|r| (r.get(0), r.get(1))).collect())
 }
@@ -101,10 +125,15 @@ fn pattern_of(text: &str) -> Result<Pattern> {
     let mut parts = parts.into_iter().map(whole);
     match (parts.next(), parts.next(), parts.next(), quoted) {
         (Some(name), None, None, false) => Ok(Pattern { schema: None, name }),
-        (Some(schema), Some(name), None, false) => Ok(Pattern { schema: Some(schema), name }),
-        _ => Err(Error::new(Side::Plan, format!("reading the pattern {text}"))
-            .because("it is not name or schema.name")
-            .remedy("close the quotes; leave the database's name away")),
+        (Some(schema), Some(name), None, false) => Ok(Pattern {
+            schema: Some(schema),
+            name,
+        }),
+        _ => Err(
+            Error::new(Side::Plan, format!("reading the pattern {text}"))
+                .because("it is not name or schema.name")
+                .remedy("close the quotes; leave the database's name away"),
+        ),
     }
 }
 
@@ -120,8 +149,13 @@ pub struct Selection {
 /// Closes the patterns' matches over what they need and what belongs to them.
 pub fn close(source: &Source, patterns: &Patterns) -> Selection {
     let owners = owners(source);
-    let everything = patterns.schemas.is_none() && patterns.tables.is_none() && patterns.excluded.is_empty();
-    let mut closure = Closure { source, owners: &owners, wanted: HashSet::new() };
+    let everything =
+        patterns.schemas.is_none() && patterns.tables.is_none() && patterns.excluded.is_empty();
+    let mut closure = Closure {
+        source,
+        owners: &owners,
+        wanted: HashSet::new(),
+    };
     for relation in &source.relations {
         let root = ancestors(source, relation.oid);
         let excluded = root.iter().any(|oid| patterns.excluded.contains(oid));
@@ -135,34 +169,68 @@ pub fn close(source: &Source, patterns: &Patterns) -> Selection {
         }
     }
     let mut wanted = closure.wanted;
-    wanted.retain(|o| o.class != class::RELATION || !ancestors(source, o.oid).iter().any(|a| patterns.excluded.contains(a)));
-    let relations = source.relations.iter().filter(|r| everything || wanted.contains(&r.id())).map(|r| r.oid).collect();
+    wanted.retain(|o| {
+        o.class != class::RELATION
+            || !ancestors(source, o.oid)
+                .iter()
+                .any(|a| patterns.excluded.contains(a))
+    });
+    let relations = source
+        .relations
+        .iter()
+        .filter(|r| everything || wanted.contains(&r.id()))
+        .map(|r| r.oid)
+        .collect();
     let pulled = |r: &&crate::catalog::Relation| {
-        let named = patterns.tables.as_ref().is_some_and(|t| !ancestors(source, r.oid).iter().any(|a| t.contains(a)));
+        let named = patterns
+            .tables
+            .as_ref()
+            .is_some_and(|t| !ancestors(source, r.oid).iter().any(|a| t.contains(a)));
         named && r.kind == 'r' && wanted.contains(&r.id())
     };
     let note = |r: &crate::catalog::Relation| {
-        Finding::new(Severity::Note, format!("table {}", r.display()), "comes too: a selected table needs it")
+        Finding::new(
+            Severity::Note,
+            format!("table {}", r.display()),
+            "comes too: a selected table needs it",
+        )
     };
     let findings = source.relations.iter().filter(pulled).map(note).collect();
     // Only exclusions: whatever is no part of an excluded relation comes, functions and types that nobody needs included.
     let only_exclusions = patterns.schemas.is_none() && patterns.tables.is_none();
     if only_exclusions && !everything {
-        let is_excluded = |oid: &u32| ancestors(source, *oid).iter().any(|a| patterns.excluded.contains(a));
+        let is_excluded = |oid: &u32| {
+            ancestors(source, *oid)
+                .iter()
+                .any(|a| patterns.excluded.contains(a))
+        };
         for (object, _, _) in &source.depends {
-            let owner = owners.get(object).copied().or((object.class == class::RELATION).then_some(object.oid));
+            let owner = owners
+                .get(object)
+                .copied()
+                .or((object.class == class::RELATION).then_some(object.oid));
             if !owner.as_ref().is_some_and(is_excluded) {
                 wanted.insert(*object);
             }
         }
     }
-    Selection { wanted: (!everything).then_some(wanted), owners, relations, findings }
+    Selection {
+        wanted: (!everything).then_some(wanted),
+        owners,
+        relations,
+        findings,
+    }
 }
 
 /// A table and the partitioned tables above it.
 fn ancestors(source: &Source, oid: u32) -> Vec<u32> {
     let mut line = vec![oid];
-    while let Some(parent) = line.last().and_then(|o| source.relation(*o)).filter(|r| r.is_partition).and_then(|r| r.parent) {
+    while let Some(parent) = line
+        .last()
+        .and_then(|o| source.relation(*o))
+        .filter(|r| r.is_partition)
+        .and_then(|r| r.parent)
+    {
         line.push(parent);
     }
     line
@@ -175,15 +243,30 @@ fn owners(source: &Source) -> HashMap<ObjectId, u32> {
         .depends
         .iter()
         .filter(|(object, needs, kind)| {
-            let part = matches!(kind, 'a' | 'i') && needs.class == class::RELATION && relations.contains(&needs.oid);
-            part && (object.class != class::RELATION || source.relation(object.oid).is_some_and(|r| r.kind == 'S'))
+            let part = matches!(kind, 'a' | 'i')
+                && needs.class == class::RELATION
+                && relations.contains(&needs.oid);
+            part && (object.class != class::RELATION
+                || source.relation(object.oid).is_some_and(|r| r.kind == 'S'))
         })
         .map(|(object, needs, _)| (*object, needs.oid))
         .collect();
     for index in &source.indexes {
-        owners.insert(ObjectId { class: class::RELATION, oid: index.oid }, index.table);
+        owners.insert(
+            ObjectId {
+                class: class::RELATION,
+                oid: index.oid,
+            },
+            index.table,
+        );
         if let Some(constraint) = index.constraint {
-            owners.insert(ObjectId { class: class::CONSTRAINT, oid: constraint }, index.table);
+            owners.insert(
+                ObjectId {
+                    class: class::CONSTRAINT,
+                    oid: constraint,
+                },
+                index.table,
+            );
         }
     }
     owners
@@ -205,10 +288,18 @@ impl Closure<'_> {
                 continue;
             }
             let constraint = object.class == class::CONSTRAINT;
-            let needs = self.source.depends.iter().filter(|(o, n, _)| *o == object && !(constraint && n.class == class::RELATION));
+            let needs =
+                self.source.depends.iter().filter(|(o, n, _)| {
+                    *o == object && !(constraint && n.class == class::RELATION)
+                });
             open.extend(needs.map(|(_, n, _)| *n));
             if object.class == class::RELATION {
-                open.extend(self.owners.iter().filter(|(_, owner)| **owner == object.oid).map(|(part, _)| *part));
+                open.extend(
+                    self.owners
+                        .iter()
+                        .filter(|(_, owner)| **owner == object.oid)
+                        .map(|(part, _)| *part),
+                );
             }
         }
     }
@@ -221,10 +312,17 @@ impl Selection {
 
     /// Whether an entry of the dump comes.
     pub fn holds(&self, entry: &Entry, source: &Source) -> bool {
-        let Some(wanted) = &self.wanted else { return true };
-        let Some(object) = entry.object.filter(|o| o.class != 0) else { return self.follows(entry, source) };
+        let Some(wanted) = &self.wanted else {
+            return true;
+        };
+        let Some(object) = entry.object.filter(|o| o.class != 0) else {
+            return self.follows(entry, source);
+        };
         let foreign = || {
-            let mut needs = source.depends.iter().filter(|(o, n, _)| *o == object && n.class == class::RELATION);
+            let mut needs = source
+                .depends
+                .iter()
+                .filter(|(o, n, _)| *o == object && n.class == class::RELATION);
             entry.kind == "FK CONSTRAINT"
                 && needs.any(|(_, n, _)| source.relation(n.oid).is_some() && !wanted.contains(n))
         };
@@ -233,31 +331,56 @@ impl Selection {
 
     /// Comments, privileges and attachments have no OID of their own: they come with what they are about.
     fn follows(&self, entry: &Entry, source: &Source) -> bool {
-        let Some(wanted) = &self.wanted else { return true };
+        let Some(wanted) = &self.wanted else {
+            return true;
+        };
         let schema = entry.schema.as_deref().unwrap_or_default();
         let relation = |name: &str| {
-            let found = source.relations.iter().find(|r| r.schema == schema && r.name == name);
+            let found = source
+                .relations
+                .iter()
+                .find(|r| r.schema == schema && r.name == name);
             found.is_some_and(|r| wanted.contains(&r.id()))
         };
         match entry.kind.as_str() {
             "TABLE ATTACH" => {
-                let found = source.relations.iter().find(|r| r.schema == schema && r.name == entry.name);
+                let found = source
+                    .relations
+                    .iter()
+                    .find(|r| r.schema == schema && r.name == entry.name);
                 let parent = found.and_then(|r| r.parent);
                 found.is_some_and(|r| wanted.contains(&r.id()))
-                    && parent.is_some_and(|oid| wanted.contains(&ObjectId { class: class::RELATION, oid }))
+                    && parent.is_some_and(|oid| {
+                        wanted.contains(&ObjectId {
+                            class: class::RELATION,
+                            oid,
+                        })
+                    })
             }
             "INDEX ATTACH" => {
-                let found = source.indexes.iter().find(|i| i.schema == schema && i.name == entry.name);
-                let above = |i: &crate::catalog::Index| source.relation(i.table).and_then(|r| r.parent);
+                let found = source
+                    .indexes
+                    .iter()
+                    .find(|i| i.schema == schema && i.name == entry.name);
+                let above =
+                    |i: &crate::catalog::Index| source.relation(i.table).and_then(|r| r.parent);
                 found.is_some_and(|i| {
                     let oids = [Some(i.table), above(i)];
-                    oids.iter().flatten().all(|&oid| wanted.contains(&ObjectId { class: class::RELATION, oid }))
+                    oids.iter().flatten().all(|&oid| {
+                        wanted.contains(&ObjectId {
+                            class: class::RELATION,
+                            oid,
+                        })
+                    })
                 })
             }
             "MATERIALIZED VIEW DATA" | "SEQUENCE OWNED BY" => relation(&entry.name),
             // `TABLE items`, `COLUMN items.embedding`, `FUNCTION f(…)`: the name is the only thread.
             "COMMENT" | "ACL" | "SECURITY LABEL" => {
-                let subject = entry.name.split_once(' ').map_or(entry.name.as_str(), |(_, name)| name);
+                let subject = entry
+                    .name
+                    .split_once(' ')
+                    .map_or(entry.name.as_str(), |(_, name)| name);
                 relation(subject) || relation(subject.split('.').next().unwrap_or(subject))
             }
             _ => false,
@@ -271,9 +394,15 @@ mod tests {
 
     #[test]
     fn a_pattern_is_folded_and_anchored_like_psqls() {
-        let pattern = |schema: Option<&str>, name: &str| Pattern { schema: schema.map(Into::into), name: name.into() };
+        let pattern = |schema: Option<&str>, name: &str| Pattern {
+            schema: schema.map(Into::into),
+            name: name.into(),
+        };
         assert_eq!(pattern_of("Items*").unwrap(), pattern(None, "^(items.*)$"));
-        assert_eq!(pattern_of("app.\"A.b*\"").unwrap(), pattern(Some("^(app)$"), "^(A\\.b\\*)$"));
+        assert_eq!(
+            pattern_of("app.\"A.b*\"").unwrap(),
+            pattern(Some("^(app)$"), "^(A\\.b\\*)$")
+        );
         assert!(pattern_of("a.b.c").is_err());
         assert!(pattern_of("\"a").is_err());
     }

@@ -29,14 +29,28 @@ pub async fn hold(source: &Endpoint) -> Result<Holder> {
         let tables = catalog::tables_now(&session).await?;
         // LOCK does not take the snapshot of a REPEATABLE READ transaction; the first query does.
         let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
-        session.batch_execute(begin).await.map_err(Error::on(Side::Source, attempt))?;
+        session
+            .batch_execute(begin)
+            .await
+            .map_err(Error::on(Side::Source, attempt))?;
         lock(&session, &tables).await?;
-        let sql = "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.txid_current_snapshot()::text";
-        let row = session.query_one(sql, &[]).await.map_err(Error::on(Side::Source, attempt))?;
+        let sql =
+            "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.txid_current_snapshot()::text";
+        let row = session
+            .query_one(sql, &[])
+            .await
+            .map_err(Error::on(Side::Source, attempt))?;
         if catalog::tables_now(&session).await? == tables {
-            return Ok(Holder { session, id: row.get(0), visible: row.get(1) });
+            return Ok(Holder {
+                session,
+                id: row.get(0),
+                visible: row.get(1),
+            });
         }
-        session.batch_execute("ROLLBACK").await.map_err(Error::on(Side::Source, attempt))?;
+        session
+            .batch_execute("ROLLBACK")
+            .await
+            .map_err(Error::on(Side::Source, attempt))?;
     }
     Err(Error::new(Side::Source, attempt)
         .because("tables keep being created or dropped")
@@ -47,7 +61,10 @@ async fn lock(session: &Session, tables: &[(u32, String, String)]) -> Result<()>
     if tables.is_empty() {
         return Ok(());
     }
-    let names: Vec<String> = tables.iter().map(|(_, s, t)| format!("ONLY {}", quote_qualified(s, t))).collect();
+    let names: Vec<String> = tables
+        .iter()
+        .map(|(_, s, t)| format!("ONLY {}", quote_qualified(s, t)))
+        .collect();
     let sql = format!("LOCK TABLE {} IN ACCESS SHARE MODE", names.join(", "));
     let locking = session.batch_execute(&sql);
     tokio::pin!(locking);
@@ -83,6 +100,9 @@ pub async fn join(source: &Endpoint, id: &str) -> Result<Session> {
 impl Holder {
     /// Ends the transaction: the locks and the snapshot's hold on old rows go.
     pub async fn release(self) -> Result<()> {
-        self.session.batch_execute("COMMIT").await.map_err(Error::on(Side::Source, "releasing the snapshot"))
+        self.session
+            .batch_execute("COMMIT")
+            .await
+            .map_err(Error::on(Side::Source, "releasing the snapshot"))
     }
 }

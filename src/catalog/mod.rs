@@ -72,7 +72,10 @@ impl Relation {
     }
 
     pub fn id(&self) -> ObjectId {
-        ObjectId { class: class::RELATION, oid: self.oid }
+        ObjectId {
+            class: class::RELATION,
+            oid: self.oid,
+        }
     }
 }
 
@@ -134,5 +137,9 @@ impl Source {
 pub fn ident(name: &str) -> String {
     let plain = |c: char| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit();
     let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    if starts_well && name.chars().all(plain) { name.to_string() } else { crate::connect::quote(name) }
+    if starts_well && name.chars().all(plain) {
+        name.to_string()
+    } else {
+        crate::connect::quote(name)
+    }
 }

@@ -17,7 +17,10 @@ const USER_RELATION: &str = "c.relnamespace NOT IN (SELECT oid FROM pg_catalog.p
     AND e.objid = c.oid AND e.deptype = 'e')";
 
 async fn rows(client: &Client, what: &str, sql: &str) -> Result<Vec<Row>> {
-    client.query(sql, &[]).await.map_err(Error::on(Side::Source, format!("reading {what}")))
+    client
+        .query(sql, &[])
+        .await
+        .map_err(Error::on(Side::Source, format!("reading {what}")))
 }
 
 /// The tables that hold rows, or stand over some, as they are now: what the snapshot's holder locks.
@@ -28,7 +31,10 @@ pub async fn tables_now(client: &Client) -> Result<Vec<(u32, String, String)>> {
          WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {USER_RELATION} ORDER BY c.oid"
     );
     let rows = rows(client, "the list of tables", &sql).await?;
-    Ok(rows.iter().map(|r| (r.get(0), r.get(1), r.get(2))).collect())
+    Ok(rows
+        .iter()
+        .map(|r| (r.get(0), r.get(1), r.get(2)))
+        .collect())
 }
 
 /// Reads all that the plan needs, inside the snapshot that `client` is in.
@@ -79,7 +85,10 @@ async fn vector_types(client: &Client) -> Result<HashMap<u32, SourceType>> {
         _ => None,
     };
     let rows = rows(client, "pgvector's types", sql).await?;
-    Ok(rows.iter().filter_map(|r| Some((r.get(0), known(r.get(1))?))).collect())
+    Ok(rows
+        .iter()
+        .filter_map(|r| Some((r.get(0), known(r.get(1))?)))
+        .collect())
 }
 
 async fn types(client: &Client, vectors: &HashMap<u32, SourceType>) -> Result<HashMap<u32, Type>> {
@@ -131,7 +140,10 @@ async fn relations(client: &Client) -> Result<Vec<Relation>> {
     );
     let mut columns = columns(client).await?;
     let rows = rows(client, "the tables", &sql).await?;
-    Ok(rows.iter().map(|r| relation(r, columns.remove(&r.get(0)).unwrap_or_default())).collect())
+    Ok(rows
+        .iter()
+        .map(|r| relation(r, columns.remove(&r.get(0)).unwrap_or_default()))
+        .collect())
 }
 
 fn relation(r: &Row, columns: Vec<Column>) -> Relation {
@@ -202,8 +214,16 @@ async fn indexes(client: &Client) -> Result<Vec<Index>> {
             name: r.get(2),
             schema: r.get(3),
             method: r.get(4),
-            opclasses: r.get::<_, Vec<String>>(5).into_iter().zip(r.get::<_, Vec<bool>>(6)).collect(),
-            options: r.get::<_, Vec<String>>(7).iter().map(|o| key_value(o)).collect(),
+            opclasses: r
+                .get::<_, Vec<String>>(5)
+                .into_iter()
+                .zip(r.get::<_, Vec<bool>>(6))
+                .collect(),
+            options: r
+                .get::<_, Vec<String>>(7)
+                .iter()
+                .map(|o| key_value(o))
+                .collect(),
             columns: r.get(8),
             constraint: r.get(9),
         })
@@ -222,8 +242,14 @@ async fn depends(client: &Client) -> Result<Vec<(ObjectId, ObjectId, char)>> {
     Ok(rows
         .iter()
         .map(|r| {
-            let object = ObjectId { class: r.get(0), oid: r.get(1) };
-            let needs = ObjectId { class: r.get(2), oid: r.get(3) };
+            let object = ObjectId {
+                class: r.get(0),
+                oid: r.get(1),
+            };
+            let needs = ObjectId {
+                class: r.get(2),
+                oid: r.get(3),
+            };
             (object, needs, char::from(r.get::<_, i8>(4) as u8))
         })
         .collect())

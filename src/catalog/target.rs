@@ -47,7 +47,10 @@ pub async fn read(client: &Client) -> Result<Target> {
         (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'vectors'), \
         (SELECT default_version FROM pg_catalog.pg_available_extensions WHERE name = 'vectors'), \
         current_setting('max_connections')::int4 FROM pg_catalog.pg_control_system()";
-    let row = client.query_one(sql, &[]).await.map_err(on("the server's version and extensions"))?;
+    let row = client
+        .query_one(sql, &[])
+        .await
+        .map_err(on("the server's version and extensions"))?;
     Ok(Target {
         version_num: row.get::<_, i32>(0).unsigned_abs(),
         system_identifier: row.get(1),
@@ -66,11 +69,18 @@ pub async fn read(client: &Client) -> Result<Target> {
 /// A role that may not see shared_preload_libraries is given the benefit of the doubt: the rehearsal will tell.
 async fn preloaded(client: &Client) -> Result<bool> {
     let sql = "SELECT setting FROM pg_catalog.pg_settings WHERE name = 'shared_preload_libraries'";
-    let row = client.query_opt(sql, &[]).await.map_err(on("shared_preload_libraries"))?;
+    let row = client
+        .query_opt(sql, &[])
+        .await
+        .map_err(on("shared_preload_libraries"))?;
     Ok(row.is_none_or(|r| {
         r.get::<_, String>(0).split(',').any(|lib| {
             let lib = lib.trim().trim_matches('"');
-            lib.rsplit('/').next().unwrap_or(lib).trim_end_matches(".so") == "vectors"
+            lib.rsplit('/')
+                .next()
+                .unwrap_or(lib)
+                .trim_end_matches(".so")
+                == "vectors"
         })
     }))
 }
@@ -93,7 +103,11 @@ async fn relations(client: &Client) -> Result<HashMap<(String, String), Existing
     let rows = client.query(sql, &[]).await.map_err(on("the tables"))?;
     let mut relations = HashMap::new();
     for r in rows {
-        let columns = r.get::<_, Vec<String>>(4).into_iter().zip(r.get::<_, Vec<String>>(5)).collect();
+        let columns = r
+            .get::<_, Vec<String>>(4)
+            .into_iter()
+            .zip(r.get::<_, Vec<String>>(5))
+            .collect();
         let existing = Existing {
             oid: r.get(2),
             kind: char::from(r.get::<_, i8>(3) as u8),
@@ -110,7 +124,10 @@ async fn relations(client: &Client) -> Result<HashMap<(String, String), Existing
 pub async fn has_rows(client: &Client, schema: &str, table: &str) -> Result<bool> {
     let name = crate::connect::quote_qualified(schema, table);
     let sql = format!("SELECT EXISTS (SELECT FROM ONLY {name})");
-    let row = client.query_one(&sql, &[]).await.map_err(on(&format!("table {name}")))?;
+    let row = client
+        .query_one(&sql, &[])
+        .await
+        .map_err(on(&format!("table {name}")))?;
     Ok(row.get(0))
 }
 
@@ -125,6 +142,9 @@ pub async fn element_oids(client: &Client) -> Result<HashMap<String, u32>> {
     let sql = "SELECT t.typname::text, t.oid FROM pg_catalog.pg_type t \
         JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
         WHERE n.nspname = 'vectors' AND t.typname IN ('vector', 'vecf16', 'bvector', 'svector')";
-    let rows = client.query(sql, &[]).await.map_err(on("the types of vectors"))?;
+    let rows = client
+        .query(sql, &[])
+        .await
+        .map_err(on("the types of vectors"))?;
     Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect())
 }

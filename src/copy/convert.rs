@@ -47,7 +47,11 @@ pub fn type_name(to: TargetType) -> &'static str {
 }
 
 /// The conversion of one column, with what the target's `recv` does not check.
-pub fn conversion(change: &TypeChange, overflow: Overflow, oids: &HashMap<String, u32>) -> Option<Conversion> {
+pub fn conversion(
+    change: &TypeChange,
+    overflow: Overflow,
+    oids: &HashMap<String, u32>,
+) -> Option<Conversion> {
     let overflow = match overflow {
         Overflow::Error => codec::convert::Overflow::Error,
         Overflow::Saturate => codec::convert::Overflow::Saturate,
@@ -61,7 +65,11 @@ pub fn conversion(change: &TypeChange, overflow: Overflow, oids: &HashMap<String
 }
 
 /// The converter for a table's rows; None where a type is missing on the target.
-pub fn converter(table: &TablePlan, overflow: Overflow, oids: &HashMap<String, u32>) -> Option<Converter> {
+pub fn converter(
+    table: &TablePlan,
+    overflow: Overflow,
+    oids: &HashMap<String, u32>,
+) -> Option<Converter> {
     let column = |travel: &Travel| match travel {
         Travel::Pass { array: false } => Some(Column::Pass),
         Travel::Pass { array: true } => Some(Column::PassArray),
@@ -76,7 +84,9 @@ pub fn reread(table: &TablePlan) -> Converter {
     let column = |travel: &Travel| match travel {
         Travel::Pass { array: false } => Column::Pass,
         Travel::Pass { array: true } => Column::PassArray,
-        Travel::Convert(change) if change.array || change.to == TargetType::RealArray => Column::PassArray,
+        Travel::Convert(change) if change.array || change.to == TargetType::RealArray => {
+            Column::PassArray
+        }
         Travel::Convert(_) => Column::Pass,
     };
     Converter::new(table.columns.iter().map(|c| column(&c.travel)).collect())
@@ -100,7 +110,10 @@ pub async fn in_pool(
     rayon::spawn(move || {
         let done = converter.convert(&batch, &mut out).map_err(|error| {
             let fields = batch.fields(error.row).unwrap_or_default();
-            let key = key_columns.iter().map(|&i| fields.get(i).cloned().flatten()).collect();
+            let key = key_columns
+                .iter()
+                .map(|&i| fields.get(i).cloned().flatten())
+                .collect();
             Refused { error, key }
         });
         // The receiver is gone only when the copy was given up.

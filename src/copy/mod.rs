@@ -76,7 +76,13 @@ impl Job {
         let monitor = shared.target.connect().await?;
         let element_oids = crate::catalog::target::element_oids(&monitor).await?;
         let queue = Mutex::new(tables.iter().cloned().collect());
-        Ok(Job { shared, element_oids, done: Mutex::default(), queue, monitor })
+        Ok(Job {
+            shared,
+            element_oids,
+            done: Mutex::default(),
+            queue,
+            monitor,
+        })
     }
 
     fn next_table(&self) -> Option<TablePlan> {
@@ -94,7 +100,10 @@ pub async fn all(job: Arc<Job>, jobs: usize) -> Result<Vec<Copied>> {
     while let Some(ended) = workers.join_next().await {
         ended.map_err(Error::on(Side::Internal, "waiting for a copy worker"))??;
     }
-    let done = job.done.lock().map_err(|e| Error::new(Side::Internal, e.to_string()))?;
+    let done = job
+        .done
+        .lock()
+        .map_err(|e| Error::new(Side::Internal, e.to_string()))?;
     Ok(done.clone())
 }
 
@@ -103,7 +112,9 @@ async fn worker(job: Arc<Job>) -> Result<()> {
     let reader = snapshot::join(&job.source, &job.snapshot).await?;
     let writer = job.target.connect().await?;
     while let Some(table) = job.next_table() {
-        let copied = one(&job, &reader, &writer, &table).await.map_err(|e| e.during(format!("copying {}", table.display)))?;
+        let copied = one(&job, &reader, &writer, &table)
+            .await
+            .map_err(|e| e.during(format!("copying {}", table.display)))?;
         tracing::debug!(table = %table.display, rows = copied.converted, "copied");
         job.progress.table_done(&table, &copied);
         if let Ok(mut done) = job.done.lock() {
@@ -116,16 +127,26 @@ async fn worker(job: Arc<Job>) -> Result<()> {
 /// One table in one transaction: all of its rows, or none.
 async fn one(job: &Job, reader: &Session, writer: &Session, table: &TablePlan) -> Result<Copied> {
     let started = Instant::now();
-    let converter = convert::converter(table, job.overflow, &job.element_oids)
-        .ok_or_else(|| Error::new(Side::Target, "looking for the types of the extension vectors").because("a type is missing"))?;
-    let target = |e: tokio_postgres::Error| Error::new(Side::Target, format!("writing {}", table.display)).because(e);
+    let converter =
+        convert::converter(table, job.overflow, &job.element_oids).ok_or_else(|| {
+            Error::new(
+                Side::Target,
+                "looking for the types of the extension vectors",
+            )
+            .because("a type is missing")
+        })?;
+    let target = |e: tokio_postgres::Error| {
+        Error::new(Side::Target, format!("writing {}", table.display)).because(e)
+    };
     writer.batch_execute("BEGIN").await.map_err(target)?;
     let mut copied = stream(job, reader, writer, table, Arc::new(converter)).await?;
     if copied.decoded != copied.converted || copied.converted != copied.reported {
-        return Err(Error::new(Side::Internal, "comparing the counts before the commit").because(format!(
-            "{} rows read, {} converted, {} taken by the target",
-            copied.decoded, copied.converted, copied.reported
-        )));
+        return Err(
+            Error::new(Side::Internal, "comparing the counts before the commit").because(format!(
+                "{} rows read, {} converted, {} taken by the target",
+                copied.decoded, copied.converted, copied.reported
+            )),
+        );
     }
     writer.batch_execute("COMMIT").await.map_err(target)?;
     copied.elapsed = started.elapsed();
@@ -133,7 +154,13 @@ async fn one(job: &Job, reader: &Session, writer: &Session, table: &TablePlan) -
 }
 
 /// Reader -> pool -> writer, in order, with a fixed number of batches between the sockets.
-async fn stream(job: &Job, reader: &Session, writer: &Session, table: &TablePlan, converter: Arc<Converter>) -> Result<Copied> {
+async fn stream(
+    job: &Job,
+    reader: &Session,
+    writer: &Session,
+    table: &TablePlan,
+    converter: Arc<Converter>,
+) -> Result<Copied> {
     let (ordered, mut incoming) = mpsc::channel(IN_FLIGHT);
     let permits = Arc::new(Semaphore::new(IN_FLIGHT));
     let spare = Spare::new(IN_FLIGHT);
@@ -167,8 +194,13 @@ async fn stream(job: &Job, reader: &Session, writer: &Session, table: &TablePlan
             elapsed: Duration::ZERO,
         };
         while let Some((work, permit, bytes)) = incoming.recv().await {
-            let lost = || Error::new(Side::Internal, "converting a batch").because("the pool gave no answer");
-            let converted = work.await.map_err(|e| lost().because(e))?.ok_or_else(lost)?;
+            let lost = || {
+                Error::new(Side::Internal, "converting a batch").because("the pool gave no answer")
+            };
+            let converted = work
+                .await
+                .map_err(|e| lost().because(e))?
+                .ok_or_else(lost)?;
             let (converted, buffer) = match converted {
                 Ok(done) => done,
                 Err(refused) => return Err(refusal(&job.monitor, table, refused).await),
@@ -213,7 +245,12 @@ async fn refusal(client: &Client, table: &TablePlan, refused: Refused) -> Error 
     };
     let column = error.column.and_then(|c| table.columns.get(usize::from(c)));
     let column = column.map_or(String::new(), |c| {
-        format!(", column {} ({} to {})", crate::catalog::ident(&c.name), c.type_text, c.target_text())
+        format!(
+            ", column {} ({} to {})",
+            crate::catalog::ident(&c.name),
+            c.type_text,
+            c.target_text()
+        )
     });
     let remedy = match error.cause {
         codec::error::Cause::Overflow { .. } => {
@@ -221,11 +258,20 @@ async fn refusal(client: &Client, table: &TablePlan, refused: Refused) -> Error 
         }
         _ => "mend or delete this row on the source, or leave the table out with --exclude-table",
     };
-    Error::new(Side::Source, format!("table {}, {place}{column}", table.display)).because(error).remedy(remedy)
+    Error::new(
+        Side::Source,
+        format!("table {}, {place}{column}", table.display),
+    )
+    .because(error)
+    .remedy(remedy)
 }
 
 /// The text of a key's value, made by the server from the bytes of its binary form.
-async fn key_text(client: &Client, column: &crate::plan::ColumnPlan, value: &[u8]) -> Option<String> {
+async fn key_text(
+    client: &Client,
+    column: &crate::plan::ColumnPlan,
+    value: &[u8],
+) -> Option<String> {
     let sql = format!("SELECT ($1::{})::pg_catalog.text", column.type_text);
     let statement = client.prepare(&sql).await.ok()?;
     let row = client.query_one(&statement, &[&Raw(value)]).await.ok()?;

@@ -33,8 +33,18 @@ pub fn table_and_columns(table: &TablePlan) -> String {
 
 impl Reader {
     pub async fn open(client: &Client, side: Side, table: &TablePlan) -> Result<Reader> {
-        let statement = format!("COPY {} TO STDOUT (FORMAT binary)", table_and_columns(table));
-        Reader::of_statement(client, side, &statement, table.columns.len(), format!("reading {}", table.display)).await
+        let statement = format!(
+            "COPY {} TO STDOUT (FORMAT binary)",
+            table_and_columns(table)
+        );
+        Reader::of_statement(
+            client,
+            side,
+            &statement,
+            table.columns.len(),
+            format!("reading {}", table.display),
+        )
+        .await
     }
 
     /// Reads any `COPY … TO STDOUT (FORMAT binary)` that yields `columns` columns.
@@ -45,7 +55,10 @@ impl Reader {
         columns: usize,
         attempt: String,
     ) -> Result<Reader> {
-        let stream = client.copy_out(statement).await.map_err(Error::on(side, attempt.clone()))?;
+        let stream = client
+            .copy_out(statement)
+            .await
+            .map_err(Error::on(side, attempt.clone()))?;
         let columns = u16::try_from(columns).map_err(Error::on(Side::Internal, attempt.clone()))?;
         Ok(Reader {
             side,
@@ -72,7 +85,9 @@ impl Reader {
                 None => {
                     self.ended = true;
                     // No trailer, no end: a stream that stops early is not a shorter table.
-                    self.splitter.finish().map_err(Error::on(self.side, self.attempt.clone()))?;
+                    self.splitter
+                        .finish()
+                        .map_err(Error::on(self.side, self.attempt.clone()))?;
                 }
             }
         }
@@ -82,6 +97,8 @@ impl Reader {
 
     /// Rows decoded so far.
     pub fn finish(&self) -> Result<u64> {
-        self.splitter.finish().map_err(Error::on(self.side, self.attempt.clone()))
+        self.splitter
+            .finish()
+            .map_err(Error::on(self.side, self.attempt.clone()))
     }
 }

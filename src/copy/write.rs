@@ -43,13 +43,23 @@ pub struct Chunk {
 
 impl Chunk {
     pub fn new(buffer: Vec<u8>, spare: &Spare, permit: OwnedSemaphorePermit) -> Chunk {
-        Chunk { buffer, at: 0, spare: Some(spare.back.clone()), _permit: Some(permit) }
+        Chunk {
+            buffer,
+            at: 0,
+            spare: Some(spare.back.clone()),
+            _permit: Some(permit),
+        }
     }
 
     fn frame(write: impl FnOnce(&mut BytesMut)) -> Chunk {
         let mut bytes = BytesMut::new();
         write(&mut bytes);
-        Chunk { buffer: bytes.to_vec(), at: 0, spare: None, _permit: None }
+        Chunk {
+            buffer: bytes.to_vec(),
+            at: 0,
+            spare: None,
+            _permit: None,
+        }
     }
 }
 
@@ -89,12 +99,27 @@ pub struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub async fn open(session: &Session, monitor: &'a Client, table: &TablePlan) -> Result<Writer<'a>> {
+    pub async fn open(
+        session: &Session,
+        monitor: &'a Client,
+        table: &TablePlan,
+    ) -> Result<Writer<'a>> {
         let attempt = format!("writing {}", table.display);
-        let statement = format!("COPY {} FROM STDIN (FORMAT binary)", table_and_columns(table));
-        let sink = session.copy_in(&statement).await.map_err(Error::on(Side::Target, attempt.clone()))?;
-        let mut writer =
-            Writer { sink: Box::pin(sink), attempt, pid: session.pid, monitor, looked: Instant::now() };
+        let statement = format!(
+            "COPY {} FROM STDIN (FORMAT binary)",
+            table_and_columns(table)
+        );
+        let sink = session
+            .copy_in(&statement)
+            .await
+            .map_err(Error::on(Side::Target, attempt.clone()))?;
+        let mut writer = Writer {
+            sink: Box::pin(sink),
+            attempt,
+            pid: session.pid,
+            monitor,
+            looked: Instant::now(),
+        };
         writer.send(Chunk::frame(codec::frame::put_header)).await?;
         Ok(writer)
     }
@@ -119,14 +144,21 @@ impl<'a> Writer<'a> {
     /// The rows that the server says it took.
     pub async fn finish(mut self) -> Result<u64> {
         self.send(Chunk::frame(codec::frame::put_trailer)).await?;
-        self.sink.as_mut().finish().await.map_err(Error::on(Side::Target, self.attempt.clone()))
+        self.sink
+            .as_mut()
+            .finish()
+            .await
+            .map_err(Error::on(Side::Target, self.attempt.clone()))
     }
 
     /// A server that has refused the COPY goes on swallowing its data without a word until the end: hours, for a large table.
     /// Its progress view knows better. Where that view is missing or cannot be asked, the end will tell.
     async fn still_copying(&self) -> bool {
         let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_progress_copy WHERE pid = $1)";
-        self.monitor.query_one(sql, &[&self.pid]).await.map_or(true, |row| row.get(0))
+        self.monitor
+            .query_one(sql, &[&self.pid])
+            .await
+            .map_or(true, |row| row.get(0))
     }
 
     /// Prefers the server's own words over "connection closed".

@@ -7,9 +7,14 @@ use crate::error::{Error, Result, Side};
 
 /// Applies the schema before the data.
 pub async fn apply(client: &Client, schema: &Schema) -> Result<()> {
-    let attempt = |e: tokio_postgres::Error| Error::new(Side::Target, "applying the schema").because(e);
+    let attempt =
+        |e: tokio_postgres::Error| Error::new(Side::Target, "applying the schema").because(e);
     client.batch_execute("BEGIN").await.map_err(attempt)?;
-    for step in schema.steps.iter().filter(|s| matches!(s.phase, Phase::Session | Phase::BeforeData)) {
+    for step in schema
+        .steps
+        .iter()
+        .filter(|s| matches!(s.phase, Phase::Session | Phase::BeforeData))
+    {
         run_step(client, step).await?;
     }
     client.batch_execute("COMMIT").await.map_err(attempt)
@@ -19,10 +24,9 @@ pub async fn apply(client: &Client, schema: &Schema) -> Result<()> {
 pub async fn run_step(client: &Client, step: &Step) -> Result<()> {
     for statement in &step.statements {
         tracing::debug!(object = %step.object, "{statement}");
-        client
-            .batch_execute(statement)
-            .await
-            .map_err(|e| Error::new(Side::Target, format!("creating {}", step.object)).because(e))?;
+        client.batch_execute(statement).await.map_err(|e| {
+            Error::new(Side::Target, format!("creating {}", step.object)).because(e)
+        })?;
     }
     Ok(())
 }

@@ -23,7 +23,11 @@ pub async fn check_version(pg_dump: &Path, source_version_num: u32) -> Result<()
         .stdin(Stdio::null())
         .output()
         .await
-        .map_err(|e| Error::new(Side::Plan, attempt.clone()).because(e).remedy(remedy))?;
+        .map_err(|e| {
+            Error::new(Side::Plan, attempt.clone())
+                .because(e)
+                .remedy(remedy)
+        })?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let major = text
         .split_whitespace()
@@ -33,7 +37,9 @@ pub async fn check_version(pg_dump: &Path, source_version_num: u32) -> Result<()
     match major {
         Some(major) if major >= source => Ok(()),
         Some(major) => Err(Error::new(Side::Plan, attempt)
-            .because(format!("it is pg_dump {major}; the source is PostgreSQL {source}"))
+            .because(format!(
+                "it is pg_dump {major}; the source is PostgreSQL {source}"
+            ))
             .remedy(remedy)),
         None => Err(Error::new(Side::Plan, attempt)
             .because("it does not say its version as pg_dump does")
@@ -46,14 +52,27 @@ pub async fn both_sections(pg_dump: &Path, source: &Endpoint, snapshot: &str) ->
         section(pg_dump, source, snapshot, "pre-data"),
         section(pg_dump, source, snapshot, "post-data")
     )?;
-    Ok(Sections { before_data, after_data })
+    Ok(Sections {
+        before_data,
+        after_data,
+    })
 }
 
 /// `--verbose` writes each entry's catalog and OID into the comment above it: identity without guessing from names.
-async fn section(pg_dump: &Path, source: &Endpoint, snapshot: &str, section: &str) -> Result<String> {
+async fn section(
+    pg_dump: &Path,
+    source: &Endpoint,
+    snapshot: &str,
+    section: &str,
+) -> Result<String> {
     let attempt = format!("running pg_dump --section={section}");
     let output = Command::new(pg_dump)
-        .args(["--verbose", "--no-password", "--format=plain", "--encoding=UTF8"])
+        .args([
+            "--verbose",
+            "--no-password",
+            "--format=plain",
+            "--encoding=UTF8",
+        ])
         .arg(format!("--section={section}"))
         .arg(format!("--snapshot={snapshot}"))
         .env_remove("PGSERVICE")
@@ -66,7 +85,10 @@ async fn section(pg_dump: &Path, source: &Endpoint, snapshot: &str, section: &st
     if !output.status.success() {
         // Verbose progress goes to standard error too; only what pg_dump calls an error is worth repeating.
         let said = String::from_utf8_lossy(&output.stderr);
-        let errors: Vec<&str> = said.lines().filter(|l| l.contains("error") || l.contains("detail")).collect();
+        let errors: Vec<&str> = said
+            .lines()
+            .filter(|l| l.contains("error") || l.contains("detail"))
+            .collect();
         return Err(Error::new(Side::Source, attempt).because(errors.join("; ")));
     }
     String::from_utf8(output.stdout).map_err(Error::on(Side::Source, attempt))

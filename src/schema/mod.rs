@@ -63,7 +63,13 @@ impl Schema {
 }
 
 /// Translates both sections; findings go into the plan.
-pub fn translate(sections: &Sections, source: &Source, selection: &Selection, plan: &mut Plan, wishes: (SchemaSource, Format)) -> Result<Schema> {
+pub fn translate(
+    sections: &Sections,
+    source: &Source,
+    selection: &Selection,
+    plan: &mut Plan,
+    wishes: (SchemaSource, Format),
+) -> Result<Schema> {
     let parse = |text: &str| {
         dialect::dump::parse(text).map_err(Error::on(Side::Internal, "reading pg_dump's output"))
     };
@@ -71,17 +77,34 @@ pub fn translate(sections: &Sections, source: &Source, selection: &Selection, pl
         source,
         selection,
         schema_source: wishes.0,
-        left_out: plan.left_out.iter().map(|&oid| ObjectId { class: class::RELATION, oid }).collect(),
+        left_out: plan
+            .left_out
+            .iter()
+            .map(|&oid| ObjectId {
+                class: class::RELATION,
+                oid,
+            })
+            .collect(),
         left_out_entries: HashSet::new(),
         schema: Schema::default(),
         findings: Vec::new(),
     };
     translation.section(&parse(&sections.before_data)?, &plan.context, true);
     translation.section(&parse(&sections.after_data)?, &plan.context, false);
-    let Translation { schema, findings, left_out, .. } = translation;
+    let Translation {
+        schema,
+        findings,
+        left_out,
+        ..
+    } = translation;
     plan.findings.extend(findings);
     // A table that the dialect could not say is not copied either.
-    plan.left_out.extend(left_out.iter().filter(|o| o.class == class::RELATION).map(|o| o.oid));
+    plan.left_out.extend(
+        left_out
+            .iter()
+            .filter(|o| o.class == class::RELATION)
+            .map(|o| o.oid),
+    );
     plan.tables.retain(|t| !plan.left_out.contains(&t.oid));
     Ok(schema)
 }
@@ -102,7 +125,9 @@ impl Translation<'_> {
             if entry.kind != "SESSION" && !self.selection.holds(entry, self.source) {
                 continue;
             }
-            if self.schema_source == SchemaSource::Existing && !self.wanted_on_existing(entry, context) {
+            if self.schema_source == SchemaSource::Existing
+                && !self.wanted_on_existing(entry, context)
+            {
                 continue;
             }
             if let Some(reason) = self.goes_with(entry) {
@@ -132,16 +157,25 @@ impl Translation<'_> {
 
     /// With tables that are there already only their vector indexes are still to be made.
     fn wanted_on_existing(&self, entry: &Entry, context: &Context) -> bool {
-        let index = entry.object.filter(|o| o.class == class::RELATION).map(|o| o.oid);
+        let index = entry
+            .object
+            .filter(|o| o.class == class::RELATION)
+            .map(|o| o.oid);
         let vector_index = index.is_some_and(|oid| context.indexes.contains_key(&oid));
         let attached = entry.kind == "INDEX ATTACH"
-            && self.index_named(entry).is_some_and(|oid| context.indexes.contains_key(&oid));
+            && self
+                .index_named(entry)
+                .is_some_and(|oid| context.indexes.contains_key(&oid));
         entry.kind == "SESSION" || (entry.kind == "INDEX" && vector_index) || attached
     }
 
     fn index_named(&self, entry: &Entry) -> Option<u32> {
         let schema = entry.schema.as_deref()?;
-        self.source.indexes.iter().find(|i| i.schema == schema && i.name == entry.name).map(|i| i.oid)
+        self.source
+            .indexes
+            .iter()
+            .find(|i| i.schema == schema && i.name == entry.name)
+            .map(|i| i.oid)
     }
 
     /// Why an entry cannot come without another one that is left out.
@@ -150,14 +184,25 @@ impl Translation<'_> {
             return Some("it is left out by a finding above".into());
         }
         let owner = self.owner(entry);
-        let relation = owner.map(|oid| ObjectId { class: class::RELATION, oid });
+        let relation = owner.map(|oid| ObjectId {
+            class: class::RELATION,
+            oid,
+        });
         if relation.is_some_and(|r| self.left_out.contains(&r)) {
-            let name = owner.and_then(|oid| self.source.relation(oid)).map(|r| r.display());
-            return Some(format!("its table {} is left out", name.unwrap_or_default()));
+            let name = owner
+                .and_then(|oid| self.source.relation(oid))
+                .map(|r| r.display());
+            return Some(format!(
+                "its table {} is left out",
+                name.unwrap_or_default()
+            ));
         }
         if entry.kind == "INDEX ATTACH"
             && let Some(oid) = self.index_named(entry)
-            && self.left_out.contains(&ObjectId { class: class::RELATION, oid })
+            && self.left_out.contains(&ObjectId {
+                class: class::RELATION,
+                oid,
+            })
         {
             return Some("its index is left out".into());
         }
@@ -172,14 +217,20 @@ impl Translation<'_> {
     fn owner(&self, entry: &Entry) -> Option<u32> {
         if matches!(entry.kind.as_str(), "TABLE ATTACH") {
             let schema = entry.schema.as_deref()?;
-            return self.source.relations.iter().find(|r| r.schema == schema && r.name == entry.name).map(|r| r.oid);
+            return self
+                .source
+                .relations
+                .iter()
+                .find(|r| r.schema == schema && r.name == entry.name)
+                .map(|r| r.oid);
         }
         self.selection.owner(identity(entry)?)
     }
 
     fn leave_out(&mut self, entry: &Entry, severity: Severity, reason: String, remedy: &str) {
         self.mark_left_out(entry);
-        self.findings.push(Finding::new(severity, object(entry), reason).remedy(remedy));
+        self.findings
+            .push(Finding::new(severity, object(entry), reason).remedy(remedy));
     }
 
     fn mark_left_out(&mut self, entry: &Entry) {
@@ -187,7 +238,13 @@ impl Translation<'_> {
         self.left_out.extend(identity(entry));
     }
 
-    fn step(&self, entry: &Entry, statements: Vec<String>, context: &Context, before_data: bool) -> Step {
+    fn step(
+        &self,
+        entry: &Entry,
+        statements: Vec<String>,
+        context: &Context,
+        before_data: bool,
+    ) -> Step {
         let id = entry.object;
         let index = id.filter(|o| o.class == class::RELATION).map(|o| o.oid);
         let vector = index.is_some_and(|oid| context.indexes.contains_key(&oid));
@@ -221,7 +278,9 @@ fn identity(entry: &Entry) -> Option<ObjectId> {
 /// `INDEX public.items_embedding_idx`
 fn object(entry: &Entry) -> String {
     match entry.schema.as_deref() {
-        Some(schema) if schema != "-" && !schema.is_empty() => format!("{} {schema}.{}", entry.kind, entry.name),
+        Some(schema) if schema != "-" && !schema.is_empty() => {
+            format!("{} {schema}.{}", entry.kind, entry.name)
+        }
         _ => format!("{} {}", entry.kind, entry.name),
     }
 }

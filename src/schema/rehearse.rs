@@ -19,16 +19,22 @@ pub struct Refused {
 
 /// Tries every step; those that fail become findings and leave the schema.
 pub async fn rehearse(client: &Client, schema: &mut Schema) -> Result<Vec<Refused>> {
-    let attempt = |e: tokio_postgres::Error| Error::new(Side::Target, "rehearsing the schema").because(e);
+    let attempt =
+        |e: tokio_postgres::Error| Error::new(Side::Target, "rehearsing the schema").because(e);
     client.batch_execute("BEGIN").await.map_err(attempt)?;
     let mut findings = Vec::new();
     let mut passed = Vec::new();
     for step in std::mem::take(&mut schema.steps) {
-        if matches!(step.phase, Phase::VectorIndex | Phase::Refresh) || attaches_vector_index(&step, &passed) {
+        if matches!(step.phase, Phase::VectorIndex | Phase::Refresh)
+            || attaches_vector_index(&step, &passed)
+        {
             passed.push(step);
             continue;
         }
-        let sql = format!("{SAVEPOINT};\n{};\nRELEASE {SAVEPOINT}", step.statements.join(";\n"));
+        let sql = format!(
+            "{SAVEPOINT};\n{};\nRELEASE {SAVEPOINT}",
+            step.statements.join(";\n")
+        );
         let Err(error) = client.batch_execute(&sql).await else {
             passed.push(step);
             continue;
@@ -36,11 +42,17 @@ pub async fn rehearse(client: &Client, schema: &mut Schema) -> Result<Vec<Refuse
         if error.as_db_error().is_none() {
             return Err(attempt(error));
         }
-        client.batch_execute(&format!("ROLLBACK TO {SAVEPOINT}; RELEASE {SAVEPOINT}")).await.map_err(attempt)?;
+        client
+            .batch_execute(&format!("ROLLBACK TO {SAVEPOINT}; RELEASE {SAVEPOINT}"))
+            .await
+            .map_err(attempt)?;
         let finding =
             Finding::new(Severity::Decision, &step.object, format!("the target refuses it: {}", server_message(&error)))
                 .remedy("mend what the message names on the target, or let --allow-findings leave the object out");
-        let relation = step.id.filter(|id| id.class == class::RELATION).map(|id| id.oid);
+        let relation = step
+            .id
+            .filter(|id| id.class == class::RELATION)
+            .map(|id| id.oid);
         findings.push(Refused { finding, relation });
     }
     client.batch_execute("ROLLBACK").await.map_err(attempt)?;
@@ -53,8 +65,12 @@ fn attaches_vector_index(step: &super::Step, before: &[super::Step]) -> bool {
     let name = |object: &str| object.split_once(' ').map(|(_, name)| name.to_string());
     step.phase == Phase::Attach
         && before.iter().any(|s| {
-            s.phase == Phase::VectorIndex && s.object.strip_prefix("INDEX ").map(str::to_string) == {
-                step.object.strip_prefix("INDEX ATTACH ").map(str::to_string).or_else(|| name(&step.object))
-            }
+            s.phase == Phase::VectorIndex
+                && s.object.strip_prefix("INDEX ").map(str::to_string) == {
+                    step.object
+                        .strip_prefix("INDEX ATTACH ")
+                        .map(str::to_string)
+                        .or_else(|| name(&step.object))
+                }
         })
 }

@@ -17,11 +17,19 @@ pub enum Cutover {
 }
 
 /// `rows` are the counts under the snapshot, in the order of `tables`.
-pub async fn check(source: &Endpoint, tables: &[TablePlan], rows: &[u64], visible: &str) -> Result<Vec<Cutover>> {
+pub async fn check(
+    source: &Endpoint,
+    tables: &[TablePlan],
+    rows: &[u64],
+    visible: &str,
+) -> Result<Vec<Cutover>> {
     let session = source.connect().await?;
     // Someone's ALTER must not make the end of a run wait for hours.
     let sql = "SET lock_timeout = '10s'";
-    session.batch_execute(sql).await.map_err(Error::on(Side::Source, "asking what has changed"))?;
+    session
+        .batch_execute(sql)
+        .await
+        .map_err(Error::on(Side::Source, "asking what has changed"))?;
     let mut answers = Vec::new();
     for (table, rows) in tables.iter().zip(rows) {
         answers.push(one(&session, table, *rows, visible).await?);
@@ -33,8 +41,13 @@ async fn one(session: &Session, table: &TablePlan, rows: u64, visible: &str) -> 
     let attempt = || format!("asking whether {} has changed", table.display);
     let sql = "SELECT n.nspname::text, c.relname::text, coalesce(pg_catalog.pg_relation_filenode(c.oid), 0::oid) \
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
-    let found = session.query_opt(sql, &[&table.oid]).await.map_err(Error::on(Side::Source, attempt()))?;
-    let Some(found) = found else { return Ok(Cutover::Changed("it was dropped".into())) };
+    let found = session
+        .query_opt(sql, &[&table.oid])
+        .await
+        .map_err(Error::on(Side::Source, attempt()))?;
+    let Some(found) = found else {
+        return Ok(Cutover::Changed("it was dropped".into()));
+    };
     if found.get::<_, u32>(2) != table.file {
         return Ok(Cutover::Changed("it was truncated or rewritten".into()));
     }

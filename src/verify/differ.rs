@@ -12,11 +12,16 @@ use crate::plan::{TablePlan, Travel};
 pub async fn columns(source: &Session, target: &Session, table: &TablePlan) -> Result<Vec<String>> {
     let mut differences = Vec::new();
     for column in &table.columns {
-        let Some((here, there)) = texts(&column.travel, &quote(&column.name)) else { continue };
+        let Some((here, there)) = texts(&column.travel, &quote(&column.name)) else {
+            continue;
+        };
         let old = hash(source, Side::Source, table, &here).await?;
         let new = hash(target, Side::Target, table, &there).await?;
         if old != new {
-            differences.push(format!("column {} differs", crate::catalog::ident(&column.name)));
+            differences.push(format!(
+                "column {} differs",
+                crate::catalog::ident(&column.name)
+            ));
         }
     }
     if differences.is_empty() {
@@ -24,7 +29,9 @@ pub async fn columns(source: &Session, target: &Session, table: &TablePlan) -> R
             let texts: Option<Vec<String>> = table
                 .columns
                 .iter()
-                .map(|c| texts(&c.travel, &quote(&c.name)).map(|t| if side == 0 { t.0 } else { t.1 }))
+                .map(|c| {
+                    texts(&c.travel, &quote(&c.name)).map(|t| if side == 0 { t.0 } else { t.1 })
+                })
                 .map(|t| t.map(|t| format!("pg_catalog.md5({t})")))
                 .collect();
             texts.map(|t| format!("ROW({})::pg_catalog.text", t.join(", ")))
@@ -34,10 +41,13 @@ pub async fn columns(source: &Session, target: &Session, table: &TablePlan) -> R
                 let old = hash(source, Side::Source, table, &here).await?;
                 let new = hash(target, Side::Target, table, &there).await?;
                 if old != new {
-                    differences.push("rows differ: the columns hold the same values, in other rows".into());
+                    differences.push(
+                        "rows differ: the columns hold the same values, in other rows".into(),
+                    );
                 }
             }
-            _ => differences.push("the digest differs, in a column that has no text to compare".into()),
+            _ => differences
+                .push("the digest differs, in a column that has no text to compare".into()),
         }
     }
     Ok(differences)
@@ -46,15 +56,22 @@ pub async fn columns(source: &Session, target: &Session, table: &TablePlan) -> R
 /// Text of a column on both sides that is equal where the values are; None where no cast leads there.
 fn texts(travel: &Travel, name: &str) -> Option<(String, String)> {
     let Travel::Convert(change) = travel else {
-        return Some((format!("{name}::pg_catalog.text"), format!("{name}::pg_catalog.text")));
+        return Some((
+            format!("{name}::pg_catalog.text"),
+            format!("{name}::pg_catalog.text"),
+        ));
     };
     if change.array {
         return None;
     }
     let here = match change.from {
-        SourceType::Vector | SourceType::Halfvec => format!("{name}::pg_catalog.float4[]::pg_catalog.text"),
+        SourceType::Vector | SourceType::Halfvec => {
+            format!("{name}::pg_catalog.float4[]::pg_catalog.text")
+        }
         SourceType::Bit | SourceType::Varbit => {
-            format!("pg_catalog.string_to_array({name}::pg_catalog.text, NULL)::pg_catalog.float4[]::pg_catalog.text")
+            format!(
+                "pg_catalog.string_to_array({name}::pg_catalog.text, NULL)::pg_catalog.float4[]::pg_catalog.text"
+            )
         }
         SourceType::Sparsevec => return None,
     };
@@ -73,12 +90,20 @@ fn texts(travel: &Travel, name: &str) -> Option<(String, String)> {
 }
 
 /// An order-independent sum of 60 bits of each row's md5, and the number of rows with a value.
-async fn hash(session: &Session, side: Side, table: &TablePlan, text: &str) -> Result<(i64, Option<String>)> {
+async fn hash(
+    session: &Session,
+    side: Side,
+    table: &TablePlan,
+    text: &str,
+) -> Result<(i64, Option<String>)> {
     let sql = format!(
         "SELECT count({text}), sum(('x0' || pg_catalog.substr(pg_catalog.md5({text}), 1, 15))::pg_catalog.bit(64)::pg_catalog.int8)::pg_catalog.text \
          FROM ONLY {}",
         table.quoted()
     );
-    let row = session.query_one(&sql, &[]).await.map_err(Error::on(side, format!("comparing {} as text", table.display)))?;
+    let row = session.query_one(&sql, &[]).await.map_err(Error::on(
+        side,
+        format!("comparing {} as text", table.display),
+    ))?;
     Ok((row.get(0), row.get(1)))
 }

@@ -37,7 +37,13 @@ pub struct Verdict {
 }
 
 /// Verifies all tables, `jobs` at a time, while the snapshot is held.
-pub async fn all(job: &Job, tables: &[TablePlan], copied: &[Copied], level: Verify, jobs: usize) -> Result<Vec<Verdict>> {
+pub async fn all(
+    job: &Job,
+    tables: &[TablePlan],
+    copied: &[Copied],
+    level: Verify,
+    jobs: usize,
+) -> Result<Vec<Verdict>> {
     if level == Verify::None {
         return Ok(vec![Verdict::default(); tables.len()]);
     }
@@ -45,18 +51,33 @@ pub async fn all(job: &Job, tables: &[TablePlan], copied: &[Copied], level: Veri
         let copied = copied.iter().find(|c| c.oid == t.oid).cloned();
         let table = t.clone();
         async move {
-            let copied = copied.ok_or_else(|| Error::new(Side::Internal, format!("{} was not copied", table.display)))?;
+            let copied = copied.ok_or_else(|| {
+                Error::new(Side::Internal, format!("{} was not copied", table.display))
+            })?;
             let source = snapshot::join(&job.source, &job.snapshot).await?;
             let target = job.target.connect().await?;
             let verdict = one(job, &source, &target, &table, &copied, level).await;
             verdict.map_err(|e| e.during(format!("verifying {}", table.display)))
         }
     };
-    stream::iter(tables.iter().map(sessions)).buffered(jobs).try_collect().await
+    stream::iter(tables.iter().map(sessions))
+        .buffered(jobs)
+        .try_collect()
+        .await
 }
 
-async fn one(job: &Job, source: &Session, target: &Session, table: &TablePlan, copied: &Copied, level: Verify) -> Result<Verdict> {
-    let mut verdict = Verdict { source_rows: Some(count(source, table).await?), ..Verdict::default() };
+async fn one(
+    job: &Job,
+    source: &Session,
+    target: &Session,
+    table: &TablePlan,
+    copied: &Copied,
+    level: Verify,
+) -> Result<Verdict> {
+    let mut verdict = Verdict {
+        source_rows: Some(count(source, table).await?),
+        ..Verdict::default()
+    };
     match level {
         Verify::None => {}
         Verify::Counts => verdict.target_rows = Some(count_on(target, Side::Target, table).await?),
@@ -66,18 +87,30 @@ async fn one(job: &Job, source: &Session, target: &Session, table: &TablePlan, c
             verdict.sent_digest = Some(copied.digest.to_string());
             verdict.target_digest = Some(back.digest.to_string());
             if back.digest != copied.digest {
-                verdict.differences.extend(differ::columns(source, target, table).await?);
+                verdict
+                    .differences
+                    .extend(differ::columns(source, target, table).await?);
             }
             verdict.samples = sample::table(job, source, target, table).await?;
-            verdict.differences.extend(verdict.samples.iter().filter_map(|s| s.difference()));
+            verdict
+                .differences
+                .extend(verdict.samples.iter().filter_map(|s| s.difference()));
         }
     }
-    let counts = [("decoded", copied.decoded), ("converted", copied.converted), ("taken by the target", copied.reported)];
+    let counts = [
+        ("decoded", copied.decoded),
+        ("converted", copied.converted),
+        ("taken by the target", copied.reported),
+    ];
     let source_rows = verdict.source_rows.unwrap_or_default();
-    let others = counts.into_iter().chain(verdict.target_rows.map(|n| ("on the target now", n)));
+    let others = counts
+        .into_iter()
+        .chain(verdict.target_rows.map(|n| ("on the target now", n)));
     for (what, rows) in others {
         if rows != source_rows {
-            verdict.differences.push(format!("{rows} rows {what}, but {source_rows} on the source under the snapshot"));
+            verdict.differences.push(format!(
+                "{rows} rows {what}, but {source_rows} on the source under the snapshot"
+            ));
         }
     }
     Ok(verdict)
@@ -90,7 +123,10 @@ async fn count(source: &Session, table: &TablePlan) -> Result<u64> {
 
 async fn count_on(session: &Session, side: Side, table: &TablePlan) -> Result<u64> {
     let sql = format!("SELECT count(*) FROM ONLY {}", table.quoted());
-    let row = session.query_one(&sql, &[]).await.map_err(Error::on(side, format!("counting {}", table.display)))?;
+    let row = session
+        .query_one(&sql, &[])
+        .await
+        .map_err(Error::on(side, format!("counting {}", table.display)))?;
     Ok(row.get::<_, i64>(0).unsigned_abs())
 }
 
@@ -119,10 +155,16 @@ async fn read_back(target: &Session, table: &TablePlan) -> Result<Back> {
     while !running.is_empty() {
         merge(&mut digest, running.next().await, table)?;
     }
-    Ok(Back { rows: reader.finish()?, digest })
+    Ok(Back {
+        rows: reader.finish()?,
+        digest,
+    })
 }
 
-type Answer = std::result::Result<std::result::Result<codec::convert::Converted, codec::error::Error>, tokio::sync::oneshot::error::RecvError>;
+type Answer = std::result::Result<
+    std::result::Result<codec::convert::Converted, codec::error::Error>,
+    tokio::sync::oneshot::error::RecvError,
+>;
 
 fn merge(digest: &mut Digest, answer: Option<Answer>, table: &TablePlan) -> Result<()> {
     let attempt = || format!("digesting {}", table.display);

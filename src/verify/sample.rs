@@ -36,27 +36,64 @@ pub struct Sampled {
 
 impl Sampled {
     pub fn difference(&self) -> Option<String> {
-        let Sampled { column, checked, different, .. } = self;
+        let Sampled {
+            column,
+            checked,
+            different,
+            ..
+        } = self;
         (*different > 0).then(|| format!("column {column}: {different} of {checked} sampled values are not what the SQL casts give"))
     }
 }
 
 /// Samples every converted column of the table.
-pub async fn table(job: &Job, source: &Session, target: &Session, table: &TablePlan) -> Result<Vec<Sampled>> {
+pub async fn table(
+    job: &Job,
+    source: &Session,
+    target: &Session,
+    table: &TablePlan,
+) -> Result<Vec<Sampled>> {
     let mut all = Vec::new();
     for column in &table.columns {
-        let Travel::Convert(change) = &column.travel else { continue };
+        let Travel::Convert(change) = &column.travel else {
+            continue;
+        };
         let name = crate::catalog::ident(&column.name);
-        if change.from == SourceType::Sparsevec && change.dims.is_none_or(|d| d > SPARSE_CAST_DIMS) {
-            let note = format!("not sampled: pgvector casts sparsevec only up to {SPARSE_CAST_DIMS} dimensions");
-            all.push(Sampled { column: name, checked: 0, different: 0, note: Some(note) });
+        if change.from == SourceType::Sparsevec && change.dims.is_none_or(|d| d > SPARSE_CAST_DIMS)
+        {
+            let note = format!(
+                "not sampled: pgvector casts sparsevec only up to {SPARSE_CAST_DIMS} dimensions"
+            );
+            all.push(Sampled {
+                column: name,
+                checked: 0,
+                different: 0,
+                note: Some(note),
+            });
             continue;
         }
-        let mut sampled = Sampled { column: name, checked: 0, different: 0, note: None };
-        let check = Check { job, source, target, table, change, column: &column.name };
+        let mut sampled = Sampled {
+            column: name,
+            checked: 0,
+            different: 0,
+            note: None,
+        };
+        let check = Check {
+            job,
+            source,
+            target,
+            table,
+            change,
+            column: &column.name,
+        };
         // Pages at random from a large table; if too few of them hold a value, from its beginning.
         if let Some(percent) = sample_percent(table.rows_estimate) {
-            check.run(&format!("TABLESAMPLE pg_catalog.system ({percent}) REPEATABLE (0)"), &mut sampled).await?;
+            check
+                .run(
+                    &format!("TABLESAMPLE pg_catalog.system ({percent}) REPEATABLE (0)"),
+                    &mut sampled,
+                )
+                .await?;
         }
         if sampled.checked < SAMPLE_ROWS {
             check.run("", &mut sampled).await?;
@@ -82,44 +119,72 @@ struct Check<'a> {
 
 impl Check<'_> {
     async fn run(&self, tablesample: &str, sampled: &mut Sampled) -> Result<()> {
-        let single = TypeChange { array: false, ..self.change.clone() };
+        let single = TypeChange {
+            array: false,
+            ..self.change.clone()
+        };
         let conversion = conversion(&single, self.job.overflow, &self.job.element_oids)
-            .ok_or_else(|| Error::new(Side::Internal, format!("sampling {}", self.table.display)))?;
-        let converter = Arc::new(Converter::new(vec![Column::Convert(conversion), Column::PassArray]));
+            .ok_or_else(|| {
+                Error::new(Side::Internal, format!("sampling {}", self.table.display))
+            })?;
+        let converter = Arc::new(Converter::new(vec![
+            Column::Convert(conversion),
+            Column::PassArray,
+        ]));
         let attempt = format!("sampling {}", self.table.display);
         let statement = self.source_query(tablesample);
-        let mut reader = Reader::of_statement(self.source, Side::Source, &statement, 2, attempt).await?;
-        self.execute("CREATE TEMPORARY TABLE pgv2rs_sample (n pg_catalog.int8, r pg_catalog.float4[])").await?;
+        let mut reader =
+            Reader::of_statement(self.source, Side::Source, &statement, 2, attempt).await?;
+        self.execute(
+            "CREATE TEMPORARY TABLE pgv2rs_sample (n pg_catalog.int8, r pg_catalog.float4[])",
+        )
+        .await?;
         while let Some(batch) = reader.next().await? {
             let ours = self.converted(&converter, &batch)?;
             let theirs = self.cast_by_target(&batch).await?;
             sampled.checked += ours.len() as u64;
             let pairs = ours.iter().zip(&theirs);
-            let equal = pairs.filter(|(a, b)| same(a, b, self.job.overflow, self.change.to)).count();
+            let equal = pairs
+                .filter(|(a, b)| same(a, b, self.job.overflow, self.change.to))
+                .count();
             sampled.different += (ours.len().max(theirs.len()) - equal) as u64;
         }
         self.execute("DROP TABLE pg_temp.pgv2rs_sample").await
     }
 
     async fn execute(&self, sql: &str) -> Result<()> {
-        self.target.batch_execute(sql).await.map_err(Error::on(Side::Target, format!("sampling {}", self.table.display)))
+        self.target.batch_execute(sql).await.map_err(Error::on(
+            Side::Target,
+            format!("sampling {}", self.table.display),
+        ))
     }
 
     /// (the value as it is, the same as real[] by the source's own casts)
     fn source_query(&self, tablesample: &str) -> String {
         let (column, from) = match self.change.array {
-            false => (quote(self.column), format!("ONLY {} {tablesample}", self.table.quoted())),
+            false => (
+                quote(self.column),
+                format!("ONLY {} {tablesample}", self.table.quoted()),
+            ),
             true => (
                 "e".to_string(),
-                format!("ONLY {} {tablesample}, unnest({}) AS u(e)", self.table.quoted(), quote(self.column)),
+                format!(
+                    "ONLY {} {tablesample}, unnest({}) AS u(e)",
+                    self.table.quoted(),
+                    quote(self.column)
+                ),
             ),
         };
         let vector = format!("{}.vector", quote(&self.job.vector_schema));
         let real = match self.change.from {
             SourceType::Vector => format!("{column}::pg_catalog.float4[]"),
-            SourceType::Halfvec | SourceType::Sparsevec => format!("{column}::{vector}::pg_catalog.float4[]"),
+            SourceType::Halfvec | SourceType::Sparsevec => {
+                format!("{column}::{vector}::pg_catalog.float4[]")
+            }
             SourceType::Bit | SourceType::Varbit => {
-                format!("pg_catalog.string_to_array({column}::pg_catalog.text, NULL)::pg_catalog.float4[]")
+                format!(
+                    "pg_catalog.string_to_array({column}::pg_catalog.text, NULL)::pg_catalog.float4[]"
+                )
             }
         };
         format!(
@@ -128,7 +193,9 @@ impl Check<'_> {
     }
 
     fn converted(&self, converter: &Converter, batch: &Batch) -> Result<Vec<Bytes>> {
-        let internal = |e: codec::error::Error| Error::new(Side::Internal, format!("sampling {}", self.table.display)).because(e);
+        let internal = |e: codec::error::Error| {
+            Error::new(Side::Internal, format!("sampling {}", self.table.display)).because(e)
+        };
         let mut stream = BytesMut::new();
         put_header(&mut stream);
         let mut out = stream.to_vec();
@@ -137,7 +204,9 @@ impl Check<'_> {
         put_trailer(&mut end);
         out.extend_from_slice(&end);
         let mut pieces = Vec::new();
-        Splitter::new(2).push(Bytes::from(out), &mut pieces).map_err(internal)?;
+        Splitter::new(2)
+            .push(Bytes::from(out), &mut pieces)
+            .map_err(internal)?;
         let mut rows = Batch::default();
         pieces.into_iter().for_each(|p| rows.push(p));
         Ok(first_fields(&rows))
@@ -150,7 +219,9 @@ impl Check<'_> {
         put_header(&mut rows);
         for row in batch.first_row()..batch.first_row() + batch.rows() {
             let fields = batch.fields(row).unwrap_or_default();
-            let Some(Some(real)) = fields.get(1) else { continue };
+            let Some(Some(real)) = fields.get(1) else {
+                continue;
+            };
             rows.put_i16(2);
             rows.put_i32(8);
             rows.put_u64(row);
@@ -158,13 +229,23 @@ impl Check<'_> {
             rows.put_slice(real);
         }
         put_trailer(&mut rows);
-        let sink = self.target.copy_in("COPY pg_temp.pgv2rs_sample FROM STDIN (FORMAT binary)");
+        let sink = self
+            .target
+            .copy_in("COPY pg_temp.pgv2rs_sample FROM STDIN (FORMAT binary)");
         let mut sink = Box::pin(sink.await.map_err(Error::on(Side::Target, attempt()))?);
-        sink.send(rows.freeze()).await.map_err(Error::on(Side::Target, attempt()))?;
-        sink.as_mut().finish().await.map_err(Error::on(Side::Target, attempt()))?;
-        let statement =
-            format!("COPY (SELECT {} FROM pg_temp.pgv2rs_sample ORDER BY n) TO STDOUT (FORMAT binary)", self.target_cast());
-        let mut reader = Reader::of_statement(self.target, Side::Target, &statement, 1, attempt()).await?;
+        sink.send(rows.freeze())
+            .await
+            .map_err(Error::on(Side::Target, attempt()))?;
+        sink.as_mut()
+            .finish()
+            .await
+            .map_err(Error::on(Side::Target, attempt()))?;
+        let statement = format!(
+            "COPY (SELECT {} FROM pg_temp.pgv2rs_sample ORDER BY n) TO STDOUT (FORMAT binary)",
+            self.target_cast()
+        );
+        let mut reader =
+            Reader::of_statement(self.target, Side::Target, &statement, 1, attempt()).await?;
         let mut values = Vec::new();
         while let Some(batch) = reader.next().await? {
             values.extend(first_fields(&batch));
@@ -188,15 +269,29 @@ impl Check<'_> {
 
 fn first_fields(batch: &Batch) -> Vec<Bytes> {
     let rows = batch.first_row()..batch.first_row() + batch.rows();
-    rows.filter_map(|row| batch.fields(row)?.into_iter().next()?).collect()
+    rows.filter_map(|row| batch.fields(row)?.into_iter().next()?)
+        .collect()
 }
 
 /// PGVecto.rs's cast makes infinity of what overflows; where the user asked for saturation the largest number stands instead.
 fn same(ours: &[u8], theirs: &[u8], overflow: Overflow, to: TargetType) -> bool {
-    if ours == theirs || overflow != Overflow::Saturate || to != TargetType::Vecf16 || ours.len() != theirs.len() {
+    if ours == theirs
+        || overflow != Overflow::Saturate
+        || to != TargetType::Vecf16
+        || ours.len() != theirs.len()
+    {
         return ours == theirs;
     }
-    let halves = |bytes: &[u8]| bytes.chunks_exact(2).map(|c| u16::from_le_bytes([c[0], c[1]])).collect::<Vec<_>>();
-    let saturated = |a: u16, b: u16| a & 0x7fff == 0x7bff && b & 0x7fff == 0x7c00 && a & 0x8000 == b & 0x8000;
-    halves(ours).into_iter().zip(halves(theirs)).all(|(a, b)| a == b || saturated(a, b))
+    let halves = |bytes: &[u8]| {
+        bytes
+            .chunks_exact(2)
+            .map(|c| u16::from_le_bytes([c[0], c[1]]))
+            .collect::<Vec<_>>()
+    };
+    let saturated =
+        |a: u16, b: u16| a & 0x7fff == 0x7bff && b & 0x7fff == 0x7c00 && a & 0x8000 == b & 0x8000;
+    halves(ours)
+        .into_iter()
+        .zip(halves(theirs))
+        .all(|(a, b)| a == b || saturated(a, b))
 }
