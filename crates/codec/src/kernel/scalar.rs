@@ -147,13 +147,15 @@ pub fn bits_to_array(src: &[u8], dst: &mut [u8]) {
 
 #[inline(always)]
 pub fn indices(src: &[u8], dst: &mut [u8]) -> bool {
-    let words = src.as_chunks().0;
+    let (words, _) = src.as_chunks();
     let mut illegal = false;
     for (d, s) in dst.as_chunks_mut().0.iter_mut().zip(words) {
         *d = u32::from_be_bytes(*s).to_le_bytes();
     }
-    for (s, next) in words.iter().zip(words.iter().skip(1)) {
-        illegal |= u32::from_be_bytes(*s) >= u32::from_be_bytes(*next);
+    if let [_, later @ ..] = words {
+        for (s, next) in words.iter().zip(later) {
+            illegal |= u32::from_be_bytes(*s) >= u32::from_be_bytes(*next);
+        }
     }
     !illegal
 }
