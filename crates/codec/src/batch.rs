@@ -2,7 +2,7 @@
 //! is copied or changed; how large a batch may grow is the caller's affair.
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::frame::{self, Rows};
 
@@ -12,6 +12,14 @@ pub struct Batch {
     pieces: Vec<Rows>,
     bytes: usize,
     rows: u64,
+}
+
+/// Between two rows of a batch: the pieces before it, and the rows and bytes before it in its own piece.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Position {
+    pub piece: usize,
+    pub row: u32,
+    pub at: usize,
 }
 
 impl Batch {
@@ -55,6 +63,22 @@ impl Batch {
             at = row_fields(&piece.bytes, at)?.1;
         }
         Some(row_fields(&piece.bytes, at)?.0)
+    }
+
+    /// Takes off all rows before a position.
+    pub(crate) fn advance(&mut self, to: Position) {
+        for done in self.pieces.drain(..to.piece) {
+            self.bytes -= done.bytes.len();
+            self.rows -= u64::from(done.rows);
+        }
+        if let Some(piece) = self.pieces.first_mut() {
+            piece.bytes.advance(to.at);
+            piece.offset += to.at as u64;
+            piece.first_row += u64::from(to.row);
+            piece.rows -= to.row;
+            self.bytes -= to.at;
+            self.rows -= u64::from(to.row);
+        }
     }
 
     pub(crate) fn pieces(&self) -> &[Rows] {

@@ -356,3 +356,30 @@ pub(crate) fn field(bytes: &[u8], at: usize) -> Result<(Range<usize>, bool), Cau
     }
     Ok((body, len.is_none()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_grows_with_the_bytes_that_arrived_and_not_with_a_declared_length() {
+        let mut splitter = Splitter::new(1000);
+        let mut stream = BytesMut::new();
+        put_header(&mut stream);
+        stream.extend_from_slice(&1000i16.to_be_bytes());
+        stream.extend_from_slice(&0x3fff_ffffi32.to_be_bytes());
+        stream.extend_from_slice(&[0; 1000]);
+        let mut rows = Vec::new();
+        for byte in stream {
+            splitter
+                .push(Bytes::copy_from_slice(&[byte]), &mut rows)
+                .expect("a row that goes on");
+        }
+        assert!(rows.is_empty());
+        assert!(
+            splitter.carry.capacity() < 4096,
+            "{}",
+            splitter.carry.capacity()
+        );
+    }
+}

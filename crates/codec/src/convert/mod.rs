@@ -4,7 +4,7 @@
 mod arrays;
 mod pairs;
 
-use crate::batch::Batch;
+use crate::batch::{Batch, Position};
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Fault};
 use crate::frame::{self, Rows};
@@ -192,23 +192,52 @@ impl Converter {
         }
     }
 
-    /// Appends the rows of the batch, converted, to `out`. After an error `out` is as it was.
+    /// Appends the rows of the batch, converted, to `out`. After an error `out` is as it was. A sparse vector or a bit string may
+    /// grow a hundred thousand times when it becomes `real[]`: there [`Converter::convert_part`] bounds the memory.
     pub fn convert(&self, batch: &Batch, out: &mut Vec<u8>) -> Result<Converted, Error> {
+        Ok(self.convert_until(batch, out, usize::MAX)?.0)
+    }
+
+    /// Takes rows off the front of the batch and appends them, converted, until `out` has grown by `budget` bytes or the batch
+    /// is empty; the last row may pass the budget. After an error `out` and the batch are as they were.
+    pub fn convert_part(
+        &self,
+        batch: &mut Batch,
+        out: &mut Vec<u8>,
+        budget: usize,
+    ) -> Result<Converted, Error> {
+        let limit = out.len().saturating_add(budget);
+        let (converted, stop) = self.convert_until(batch, out, limit)?;
+        batch.advance(stop);
+        Ok(converted)
+    }
+
+    fn convert_until(
+        &self,
+        batch: &Batch,
+        out: &mut Vec<u8>,
+        limit: usize,
+    ) -> Result<(Converted, Position), Error> {
         let start = out.len();
         let mut sum = Sum::default();
+        let mut stop = Position::default();
         for piece in batch.pieces() {
-            let done = if self.converts {
-                self.convert_rows(piece, out, &mut sum)
-            } else {
-                out.extend_from_slice(&piece.bytes);
-                self.digest_rows(piece, &mut sum)
-            };
-            if let Err(error) = done {
-                out.truncate(start);
-                return Err(error);
+            match self.convert_rows(piece, out, limit, &mut sum) {
+                Ok((row, _)) if row == piece.rows => stop.piece += 1,
+                Ok((row, at)) => {
+                    stop = Position { row, at, ..stop };
+                    break;
+                }
+                Err(error) => {
+                    out.truncate(start);
+                    return Err(error);
+                }
+            }
+            if out.len() >= limit {
+                break;
             }
         }
-        Ok(sum.done())
+        Ok((sum.done(), stop))
     }
 
     /// Digest of rows that the target sent back. Nothing is converted: columns only say which fields are arrays.
@@ -220,15 +249,31 @@ impl Converter {
         Ok(sum.done())
     }
 
-    fn convert_rows(&self, piece: &Rows, out: &mut Vec<u8>, sum: &mut Sum) -> Result<(), Error> {
+    /// Appends rows until `out` has reached `limit`: how many, and the byte after the last of them.
+    fn convert_rows(
+        &self,
+        piece: &Rows,
+        out: &mut Vec<u8>,
+        limit: usize,
+        sum: &mut Sum,
+    ) -> Result<(u32, usize), Error> {
+        if !self.converts {
+            self.digest_rows(piece, sum)?;
+            out.extend_from_slice(&piece.bytes);
+            return Ok((piece.rows, piece.bytes.len()));
+        }
         out.reserve(piece.bytes.len());
         let mut at = 0;
         for row in 0..piece.rows {
+            if row > 0 && out.len() >= limit {
+                return Ok((row, at));
+            }
             let start = out.len();
             at = self.convert_row(piece, row, at, out, sum)?;
             sum.add_own(&mut out[start..]);
         }
-        self.check_end(piece, at)
+        self.check_end(piece, at)?;
+        Ok((piece.rows, at))
     }
 
     /// Appends the row at byte `at` and returns where the next one begins. Columns that pass are copied together.

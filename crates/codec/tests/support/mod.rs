@@ -1,0 +1,102 @@
+//! Comes in: rows as lists of fields. Goes out: COPY streams and batches of them, and fields read back out of rows. Written
+//! from the format alone, so that the crate's own reading and writing of frames is checked and not used.
+#![allow(dead_code)] // each test binary takes what it needs
+
+use bytes::Bytes;
+use pgv2rs_codec::batch::Batch;
+use pgv2rs_codec::convert::{Column, Conversion, Converter, Encoding, Form, Kind};
+use pgv2rs_codec::error::Error;
+use pgv2rs_codec::frame::Rows;
+
+pub type Row = Vec<Option<Vec<u8>>>;
+
+pub const HEADER: &[u8; 19] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+pub const TRAILER: [u8; 2] = [0xff; 2];
+
+pub fn row(fields: &[Option<Vec<u8>>]) -> Vec<u8> {
+    let mut bytes = (fields.len() as i16).to_be_bytes().to_vec();
+    for field in fields {
+        let length = field.as_ref().map_or(-1, |field| field.len() as i32);
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(field.iter().flatten());
+    }
+    bytes
+}
+
+pub fn stream(rows: &[Row]) -> Vec<u8> {
+    let rows = rows.iter().flat_map(|fields| row(fields));
+    HEADER.iter().copied().chain(rows).chain(TRAILER).collect()
+}
+
+/// The fields of whole rows with this many columns.
+pub fn fields(mut bytes: &[u8], columns: usize) -> Vec<Row> {
+    let mut take = |len: usize| {
+        let (taken, rest) = bytes.split_at(len);
+        bytes = rest;
+        (taken.to_vec(), rest.is_empty())
+    };
+    let mut rows = Vec::new();
+    let mut ended = false;
+    while !ended {
+        let (count, _) = take(2);
+        assert_eq!(count, (columns as i16).to_be_bytes());
+        let mut row = Row::new();
+        for _ in 0..columns {
+            let (length, end) = take(4);
+            let length = i32::from_be_bytes(length.try_into().expect("four bytes"));
+            ended = end;
+            row.push((length >= 0).then(|| {
+                let (field, end) = take(length as usize);
+                ended = end;
+                field
+            }));
+        }
+        rows.push(row);
+    }
+    rows
+}
+
+/// A batch of these rows in one piece, as if it followed 4 rows and 100 bytes of the stream.
+pub fn batch(rows: &[Row]) -> Batch {
+    let bytes: Vec<u8> = rows.iter().flat_map(|fields| row(fields)).collect();
+    let mut batch = Batch::default();
+    batch.push(Rows {
+        bytes: Bytes::from(bytes),
+        first_row: 5,
+        rows: rows.len() as u32,
+        offset: 100,
+    });
+    batch
+}
+
+pub fn pgvector(kind: Kind) -> Form {
+    Form {
+        kind,
+        encoding: Encoding::Pgvector,
+    }
+}
+
+pub fn pgvectors(kind: Kind) -> Form {
+    Form {
+        kind,
+        encoding: Encoding::Pgvectors,
+    }
+}
+
+pub const REAL_ARRAY: Form = Form {
+    kind: Kind::F32,
+    encoding: Encoding::RealArray,
+};
+
+pub fn conversion(from: Form, to: Form) -> Conversion {
+    Conversion::between(from, to).expect("a conversion in the table")
+}
+
+/// One field through one conversion.
+pub fn convert_field(conversion: &Conversion, field: &[u8]) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    let converter = Converter::new(vec![Column::Convert(conversion.clone())]);
+    converter.convert(&batch(&[vec![Some(field.to_vec())]]), &mut out)?;
+    let field = fields(&out, 1).remove(0).remove(0);
+    Ok(field.expect("a value stays a value"))
+}
