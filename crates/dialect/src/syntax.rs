@@ -14,10 +14,15 @@ pub(crate) fn parse(statement: &str) -> Option<SyntaxNode> {
     let parse = SourceFile::parse(statement);
     let root = parse.syntax_node();
     let sound = parse.errors().iter().all(|error| {
-        matches!(
-            root.covering_element(error.range()).kind(),
-            SyntaxKind::STRING | SyntaxKind::ESC_STRING | SyntaxKind::DOLLAR_QUOTED_STRING
-        )
+        let element = root.covering_element(error.range());
+        // An error at the edge of a string is about the statement: it ends there, or the string never does.
+        let inside = element.text_range().start() < error.range().start()
+            && error.range().end() < element.text_range().end();
+        inside
+            && matches!(
+                element.kind(),
+                SyntaxKind::STRING | SyntaxKind::ESC_STRING | SyntaxKind::DOLLAR_QUOTED_STRING
+            )
     });
     sound.then_some(root)
 }

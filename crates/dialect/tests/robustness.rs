@@ -1,0 +1,172 @@
+//! What must hold for any text: no panic, no stack overflow, no silent change.
+
+mod common;
+
+use common::{context, fixture, newer, shapes};
+use pgv2rs_dialect::dump::{Entry, ObjectId, parse};
+use pgv2rs_dialect::rewrite;
+
+fn view(statement: String) -> Entry {
+    Entry {
+        object: Some(ObjectId {
+            class: 1259,
+            oid: 1,
+        }),
+        kind: "VIEW".to_owned(),
+        name: "v".to_owned(),
+        statements: vec![statement],
+        ..Entry::default()
+    }
+}
+
+#[test]
+fn deep_expressions_pass_unchanged_where_nothing_is_to_do() {
+    let nested = |depth: usize| {
+        format!(
+            "CREATE VIEW v AS SELECT {}1{} AS x",
+            "(".repeat(depth),
+            ")".repeat(depth)
+        )
+    };
+    for depth in [10, 500, 4_000, 100_000] {
+        let entry = view(nested(depth));
+        let translated = rewrite::entry(&entry, &context());
+        assert_eq!(translated.statements, entry.statements, "depth {depth}");
+        assert_eq!(translated.findings, []);
+    }
+}
+
+#[test]
+fn an_expression_too_deep_to_read_is_a_finding_where_something_is_to_do() {
+    let deep = format!(
+        "CREATE VIEW v AS SELECT {}NULL::public.vector(3){} AS x",
+        "(".repeat(100_000),
+        ")".repeat(100_000)
+    );
+    let translated = rewrite::entry(&view(deep), &context());
+    assert!(
+        translated.left_out
+            && translated.findings[0]
+                .reason
+                .contains("not understood by the parser")
+    );
+}
+
+#[test]
+fn long_chains_without_parentheses_are_read() {
+    let union = vec!["SELECT 1 AS x"; 3_000].join(" UNION ALL ");
+    let sum = vec!["1"; 3_000].join(" + ");
+    let case = format!(
+        "{} 1 {}",
+        "CASE WHEN true THEN".repeat(300),
+        "END ".repeat(300)
+    );
+    let not = format!("{} true", "NOT ".repeat(300));
+    for body in [
+        union,
+        format!("SELECT {sum} AS x"),
+        format!("SELECT {case} AS x"),
+        format!("SELECT {not} AS x"),
+    ] {
+        let entry = view(format!("CREATE VIEW v AS {body}"));
+        assert_eq!(
+            rewrite::entry(&entry, &context()).statements,
+            entry.statements
+        );
+    }
+}
+
+#[test]
+fn a_dump_cut_anywhere_is_an_error_or_a_prefix() {
+    let text = fixture("shapes.pre.sql");
+    let whole = parse(&text).expect("parses").entries;
+    for cut in (0..text.len())
+        .step_by(37)
+        .filter(|cut| text.is_char_boundary(*cut))
+    {
+        let Ok(dump) = parse(&text[..cut]) else {
+            continue;
+        };
+        // The last entry may be short of statements, or end within one; those before it are whole.
+        let complete = dump.entries.len().saturating_sub(1);
+        assert_eq!(dump.entries[..complete], whole[..complete], "cut at {cut}");
+    }
+}
+
+#[test]
+fn statements_cut_anywhere_never_panic_and_never_pass_a_vector() {
+    let source = shapes();
+    for entry in source.entries.iter().filter(|entry| {
+        ["TABLE", "INDEX", "DOMAIN", "VIEW", "FUNCTION"].contains(&entry.kind.as_str())
+    }) {
+        let Some(statement) = entry.statements.first() else {
+            continue;
+        };
+        for cut in (0..statement.len())
+            .step_by(5)
+            .filter(|cut| statement.is_char_boundary(*cut))
+        {
+            let short = Entry {
+                statements: vec![statement[..cut].to_owned()],
+                ..entry.clone()
+            };
+            let translated = rewrite::entry(&short, &source.context);
+            let passed = translated.statements.concat();
+            assert!(
+                !passed.contains("USING hnsw") && !passed.contains(" public.vector("),
+                "{} cut at {cut}: {passed}",
+                entry.name
+            );
+        }
+    }
+}
+
+#[test]
+fn bytes_replaced_anywhere_never_panic() {
+    let sources = [shapes(), newer(14)];
+    let wild = ["\u{0}", "'", "\"", "(", ")", "$", ";", "é", "\\", "/*"];
+    for source in &sources {
+        for (number, entry) in source.entries.iter().enumerate() {
+            let Some(statement) = entry.statements.first() else {
+                continue;
+            };
+            for at in (number % 11..statement.len())
+                .step_by(11)
+                .filter(|at| statement.is_char_boundary(*at))
+            {
+                let mut text = statement.clone();
+                text.insert_str(at, wild[(at + number) % wild.len()]);
+                let broken = Entry {
+                    statements: vec![text],
+                    ..entry.clone()
+                };
+                let translated = rewrite::entry(&broken, &source.context);
+                assert!(!translated.left_out || translated.statements.is_empty());
+            }
+        }
+    }
+}
+
+#[test]
+fn without_vectors_and_on_an_equal_server_nothing_changes() {
+    let mut source = shapes();
+    // Without anything from the catalog, and with pgvector said to live elsewhere, no entry has anything to do with vectors.
+    source.context = rewrite::Context {
+        target_version: 18,
+        vector_schema: "nowhere".to_owned(),
+        ..context()
+    };
+    for entry in source
+        .entries
+        .iter()
+        .filter(|entry| !entry.name.ends_with("vector") && entry.name != "tuned()")
+    {
+        assert_eq!(
+            rewrite::entry(entry, &source.context).statements,
+            entry.statements,
+            "{} {}",
+            entry.kind,
+            entry.name
+        );
+    }
+}
