@@ -284,7 +284,7 @@ standin_vector_mul(PG_FUNCTION_ARGS)
 	PG_RETURN_POINTER(elementwise(fcinfo, '*'));
 }
 
-/* How many bits are set in both, in either, and in one alone. */
+/* How many bits are set in both, and how many in at least one. */
 static void
 bit_counts(FunctionCallInfo fcinfo, uint64 *both, uint64 *either)
 {
