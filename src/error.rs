@@ -108,6 +108,18 @@ impl Error {
         None
     }
 
+    /// What the server said, in one line; the attempt itself where no server is the cause.
+    pub fn server_says(&self) -> String {
+        let mut cause: Option<&(dyn StdError + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if let Some(pg) = error.downcast_ref::<tokio_postgres::Error>() {
+                return server_message(pg);
+            }
+            cause = error.source();
+        }
+        self.attempt.clone()
+    }
+
     /// The chain, printed once: the attempt, each cause on a line of its own, the server's detail and hint, the remedy.
     pub fn chain(&self) -> String {
         let mut lines = vec![format!("error: {}: {}", self.side, self.attempt)];

@@ -24,39 +24,95 @@ pub struct Built {
     pub seconds: f64,
 }
 
-/// All that comes after the data, in the order in which it may.
-pub async fn build(target: &Endpoint, schema: &Schema, jobs: usize) -> Result<Vec<Built>> {
-    let session = target.connect().await?;
-    let on = |e: tokio_postgres::Error| {
-        Error::new(Side::Target, "preparing the schema after the data").because(e)
-    };
-    for step in schema.of(Phase::Session) {
-        run_step(&session, step).await?;
+/// A step that the target refused after the rows were committed. The others go on: hours of copying are not thrown away for
+/// one index.
+#[derive(Clone, Debug, Serialize)]
+pub struct Failed {
+    pub object: String,
+    pub reason: String,
+    pub ddl: Vec<String>,
+}
+
+#[derive(Default)]
+pub struct AfterData {
+    pub built: Vec<Built>,
+    pub failed: Vec<Failed>,
+}
+
+impl AfterData {
+    /// Notes what became of a step; only a lost connection ends the run.
+    fn note(&mut self, step: &Step, started: Instant, done: Result<()>) -> Result<()> {
+        let seconds = started.elapsed().as_secs_f64();
+        let (object, ddl) = (step.object.clone(), step.statements.clone());
+        match done {
+            Ok(()) if matches!(step.phase, Phase::Index | Phase::VectorIndex) => {
+                self.built.push(Built {
+                    index: object,
+                    before: step.before.clone(),
+                    ddl,
+                    seconds,
+                });
+            }
+            Ok(()) => {}
+            Err(error) if error.sqlstate().is_some() => {
+                tracing::error!("{}", error.chain());
+                self.failed.push(Failed {
+                    object,
+                    reason: error.server_says(),
+                    ddl,
+                });
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(())
     }
-    // pg_dump's own settings end with its sections.
+}
+
+/// All that comes after the data, in the order in which it may.
+pub async fn build(target: &Endpoint, schema: &Schema, jobs: usize) -> Result<AfterData> {
+    let session = target.connect().await?;
+    let mut after = AfterData::default();
+    for phase in [Phase::Session, Phase::Refresh] {
+        each(&session, schema, phase, &mut after).await?;
+    }
+    // The tablespace of the last object in pg_dump's sections is not that of every other.
+    let on = Error::on(Side::Target, "preparing the schema after the data");
     session
         .batch_execute("SET default_tablespace = ''")
         .await
         .map_err(on)?;
-    for step in schema.of(Phase::Refresh) {
-        tracing::info!("refreshing {}", step.object);
-        run_step(&session, step).await?;
-    }
-    let mut built = ordinary(target, schema, jobs).await?;
+    ordinary(target, schema, jobs, &mut after).await?;
     for step in schema.of(Phase::VectorIndex) {
+        let started = Instant::now();
         worker_answers(&session).await?;
-        built.push(vector_index(&session, step).await?);
+        after.note(step, started, vector_index(&session, step).await)?;
     }
     for phase in [Phase::Attach, Phase::ForeignKey, Phase::Late] {
-        for step in schema.of(phase) {
-            run_step(&session, step).await?;
-        }
+        each(&session, schema, phase, &mut after).await?;
     }
-    Ok(built)
+    Ok(after)
+}
+
+async fn each(
+    session: &Session,
+    schema: &Schema,
+    phase: Phase,
+    after: &mut AfterData,
+) -> Result<()> {
+    for step in schema.of(phase) {
+        let started = Instant::now();
+        after.note(step, started, run_step(session, step).await)?;
+    }
+    Ok(())
 }
 
 /// Ordinary indexes, `jobs` at a time; those of one table in their order, since each constraint locks it.
-async fn ordinary(target: &Endpoint, schema: &Schema, jobs: usize) -> Result<Vec<Built>> {
+async fn ordinary(
+    target: &Endpoint,
+    schema: &Schema,
+    jobs: usize,
+    after: &mut AfterData,
+) -> Result<()> {
     let mut tables: Vec<(Option<u32>, Vec<&Step>)> = Vec::new();
     for step in schema.of(Phase::Index) {
         match tables.iter_mut().find(|(table, _)| *table == step.table) {
@@ -70,22 +126,24 @@ async fn ordinary(target: &Endpoint, schema: &Schema, jobs: usize) -> Result<Vec
     let next = || queue.lock().ok().and_then(|mut q| q.pop_front());
     let worker = || async {
         let session = target.connect().await?;
-        let mut built = Vec::new();
+        let mut after = AfterData::default();
         while let Some(steps) = next() {
             for step in steps {
                 let started = Instant::now();
-                run_step(&session, step).await?;
-                built.push(report(step, started));
+                after.note(step, started, run_step(&session, step).await)?;
             }
         }
-        Ok::<_, Error>(built)
+        Ok::<_, Error>(after)
     };
-    let built = try_join_all((0..workers).map(|_| worker())).await?;
-    Ok(built.into_iter().flatten().collect())
+    for one in try_join_all((0..workers).map(|_| worker())).await? {
+        after.built.extend(one.built);
+        after.failed.extend(one.failed);
+    }
+    Ok(())
 }
 
 /// CREATE INDEX is silent until it is done, which may take hours: somebody has to say that it goes on.
-async fn vector_index(session: &Session, step: &Step) -> Result<Built> {
+async fn vector_index(session: &Session, step: &Step) -> Result<()> {
     let started = Instant::now();
     tracing::info!("building {}", step.object);
     let building = run_step(session, step);
@@ -95,21 +153,12 @@ async fn vector_index(session: &Session, step: &Step) -> Result<Built> {
     loop {
         tokio::select! {
             done = &mut building => {
-                done.map_err(|e| e.remedy("the rows are committed and verified; see the report for the statement, and build the index by hand"))?;
+                done?;
                 tracing::info!("{} built in {}", step.object, human_time(started.elapsed()));
-                return Ok(report(step, started));
+                return Ok(());
             }
             _ = tick.tick() => tracing::info!("building {}: {} so far", step.object, human_time(started.elapsed())),
         }
-    }
-}
-
-fn report(step: &Step, started: Instant) -> Built {
-    Built {
-        index: step.object.clone(),
-        before: step.before.clone(),
-        ddl: step.statements.clone(),
-        seconds: started.elapsed().as_secs_f64(),
     }
 }
 
@@ -131,9 +180,10 @@ pub async fn worker_answers(session: &Client) -> Result<()> {
 }
 
 /// Looks at every index of the copied tables: valid, and a vector index answers a query. Returns what does not.
-pub async fn probe(session: &Client, schema: &Schema) -> Result<Vec<String>> {
+pub async fn probe(session: &Client, schema: &Schema, failed: &[Failed]) -> Result<Vec<String>> {
     let mut broken = invalid(session).await?;
-    for step in schema.of(Phase::VectorIndex) {
+    let failed = |step: &&Step| !failed.iter().any(|f| f.object == step.object);
+    for step in schema.of(Phase::VectorIndex).filter(failed) {
         let name = step.object.strip_prefix("INDEX ").unwrap_or(&step.object);
         if let Err(why) = search(session, step).await {
             broken.push(format!("index {name}: {why}"));

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use pgv2rs_copy::cli::{self, LogFormat, Options};
 use pgv2rs_copy::error::{Error, Side};
-use pgv2rs_copy::run::{self, Standing};
+use pgv2rs_copy::run::{self, Ended, Standing};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -36,8 +36,9 @@ async fn until_done_or_stopped(options: &Options) -> ExitCode {
         }
     };
     match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(Side::Verification.exit_code()),
+        Ok(Ended::Well) => ExitCode::SUCCESS,
+        Ok(Ended::Differing) => ExitCode::from(Side::Verification.exit_code()),
+        Ok(Ended::Unfinished) => ExitCode::from(Side::Target.exit_code()),
         Err(error) => {
             let code = fail(&error);
             eprintln!("{}", run::what_is_there(&standing));

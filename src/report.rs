@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::cli::Verify;
 use crate::copy::Copied;
 use crate::error::{Error, Result, Side};
-use crate::index::Built;
+use crate::index::{Built, Failed};
 use crate::plan::{Finding, Plan, Severity, TablePlan, Travel};
 use crate::progress::{human_time, megabytes};
 use crate::schema::{Phase, Schema};
@@ -27,6 +27,8 @@ pub struct Report {
     pub indexes: Vec<Built>,
     pub sequences: usize,
     pub broken_indexes: Vec<String>,
+    /// What the target refused after the rows were committed.
+    pub failed: Vec<Failed>,
     pub findings: Vec<Finding>,
     pub seconds: Seconds,
     pub verified: bool,
@@ -152,9 +154,28 @@ impl Report {
                 format_args!("  {}  {:.1} s", index.index, index.seconds),
             );
         }
-        self.broken_indexes
-            .iter()
-            .for_each(|b| line(&mut out, format_args!("  BROKEN: {b}")));
+        for broken in &self.broken_indexes {
+            line(&mut out, format_args!("  BROKEN: {broken}"));
+        }
+        if !self.failed.is_empty() {
+            line(
+                &mut out,
+                format_args!(
+                    "
+Not done: the target refused it"
+                ),
+            );
+        }
+        for f in &self.failed {
+            line(&mut out, format_args!("  {}: {}", f.object, f.reason));
+            line(
+                &mut out,
+                format_args!(
+                    "    by hand: {};",
+                    f.ddl.join("; ").replace('\n', "\n      ")
+                ),
+            );
+        }
         findings(&mut out, &self.findings);
         self.summary(&mut out, rows);
         out

@@ -26,8 +26,19 @@ pub struct Standing {
     pub job: std::sync::OnceLock<Arc<Job>>,
 }
 
-/// The whole move. Ok(true): verified; Ok(false): something differs.
-pub async fn run(options: &Options, standing: &Standing) -> Result<bool> {
+/// How a run that came to its end ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Moved, and as far as was asked for, verified; or a plan that holds, with --dry-run.
+    Well,
+    /// The rows on the target, or an index over them, are not what they must be.
+    Differing,
+    /// All rows are there, but the target refused a step after them.
+    Unfinished,
+}
+
+/// The whole move.
+pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
     let started = Instant::now();
     let target = options.target.connect().await?;
     let mut described = catalog::target::read(&target).await?;
@@ -48,7 +59,7 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<bool> {
     )
     .await?;
     if !decided(options, &plan, &schema)? {
-        return Ok(true);
+        return Ok(Ended::Well);
     }
 
     if options.schema_source == SchemaSource::Dump {
@@ -70,10 +81,10 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<bool> {
 
     let after = Instant::now();
     tracing::info!("indexes, constraints and the rest of the schema");
-    let indexes = index::build(&options.target, &schema, options.index_jobs).await?;
+    let after_data = index::build(&options.target, &schema, options.index_jobs).await?;
     let sequences = sequences(options, &source, &selection, &described, &plan).await?;
     analyze(&target, &plan, &schema).await?;
-    let broken = index::probe(&target, &schema).await?;
+    let broken = index::probe(&target, &schema, &after_data.failed).await?;
     seconds.after_data = after.elapsed().as_secs_f64();
 
     let rows: Vec<u64> = copied.iter().map(|c| c.converted).collect();
@@ -98,10 +109,14 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<bool> {
         tables: tables
             .map(|(((t, c), v), k)| report::Table::new(t, c, v, k))
             .collect(),
-        indexes,
+        indexes: after_data.built,
         sequences,
-        verified: options.verify == Verify::Full && !differs && broken.is_empty(),
+        verified: options.verify == Verify::Full
+            && !differs
+            && broken.is_empty()
+            && after_data.failed.is_empty(),
         broken_indexes: broken,
+        failed: after_data.failed,
         findings: std::mem::take(&mut plan.findings),
         seconds,
     };
@@ -110,7 +125,16 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<bool> {
         report.write_json(path)?;
     }
     print!("{}", report.text());
-    Ok(!differs && report.broken_indexes.is_empty())
+    Ok(
+        match (
+            differs || !report.broken_indexes.is_empty(),
+            report.failed.is_empty(),
+        ) {
+            (true, _) => Ended::Differing,
+            (false, false) => Ended::Unfinished,
+            (false, true) => Ended::Well,
+        },
+    )
 }
 
 /// What must be known before the snapshot: patterns, and the version that pg_dump has to match.
@@ -180,6 +204,7 @@ async fn planned(
         plan.tables.retain(|t| !plan.left_out.contains(&t.oid));
         plan.findings.extend(refused.into_iter().map(|r| r.finding));
     }
+    schema.without(&plan.left_out);
     plan.findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
     Ok((plan, schema))
 }
@@ -270,6 +295,7 @@ fn grants(
             list.join(", ")
         )],
         before: None,
+        vector: false,
     });
 }
 
@@ -324,8 +350,15 @@ async fn copied(
     let started = Instant::now();
     let copied = copy::all(job.clone(), options.jobs).await;
     job.progress.finish();
-    seconds.copy = started.elapsed().as_secs_f64();
     let mut copied = copied?;
+    // From the first COPY to the last commit: connecting is not copying.
+    let first = copied.iter().map(|c| c.started).min().unwrap_or(started);
+    let last = copied
+        .iter()
+        .map(|c| c.started + c.elapsed)
+        .max()
+        .unwrap_or(first);
+    seconds.copy = (last - first).as_secs_f64();
     let place = |c: &Copied| plan.tables.iter().position(|t| t.oid == c.oid);
     copied.sort_by_key(place);
     Ok(copied)

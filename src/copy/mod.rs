@@ -41,6 +41,7 @@ pub struct Copied {
     pub reported: u64,
     pub digest: Digest,
     pub bytes: u64,
+    pub started: Instant,
     pub elapsed: Duration,
 }
 
@@ -126,7 +127,6 @@ async fn worker(job: Arc<Job>) -> Result<()> {
 
 /// One table in one transaction: all of its rows, or none.
 async fn one(job: &Job, reader: &Session, writer: &Session, table: &TablePlan) -> Result<Copied> {
-    let started = Instant::now();
     let converter =
         convert::converter(table, job.overflow, &job.element_oids).ok_or_else(|| {
             Error::new(
@@ -149,7 +149,7 @@ async fn one(job: &Job, reader: &Session, writer: &Session, table: &TablePlan) -
         );
     }
     writer.batch_execute("COMMIT").await.map_err(target)?;
-    copied.elapsed = started.elapsed();
+    copied.elapsed = copied.started.elapsed();
     Ok(copied)
 }
 
@@ -191,6 +191,7 @@ async fn stream(
             reported: 0,
             digest: Digest::default(),
             bytes: 0,
+            started: Instant::now(),
             elapsed: Duration::ZERO,
         };
         while let Some((work, permit, bytes)) = incoming.recv().await {

@@ -46,6 +46,8 @@ pub struct Step {
     pub id: Option<ObjectId>,
     /// The table that an index or constraint belongs to.
     pub table: Option<u32>,
+    /// About a vector index: not to be done in a transaction that is rolled back.
+    pub vector: bool,
     pub statements: Vec<String>,
     /// The statements in pgvector's words, for a vector index.
     pub before: Option<String>,
@@ -57,6 +59,12 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// Drops what belongs to tables that do not come after all.
+    pub fn without(&mut self, tables: &HashSet<u32>) {
+        self.steps
+            .retain(|s| s.table.is_none_or(|t| !tables.contains(&t)));
+    }
+
     pub fn of(&self, phase: Phase) -> impl Iterator<Item = &Step> {
         self.steps.iter().filter(move |s| s.phase == phase)
     }
@@ -215,16 +223,24 @@ impl Translation<'_> {
 
     /// The table whose part the entry is, for everything that pg_dump lists apart from its table.
     fn owner(&self, entry: &Entry) -> Option<u32> {
-        if matches!(entry.kind.as_str(), "TABLE ATTACH") {
-            let schema = entry.schema.as_deref()?;
-            return self
-                .source
-                .relations
-                .iter()
-                .find(|r| r.schema == schema && r.name == entry.name)
-                .map(|r| r.oid);
+        match entry.kind.as_str() {
+            "TABLE ATTACH" => {
+                let schema = entry.schema.as_deref()?;
+                let named =
+                    |r: &&crate::catalog::Relation| r.schema == schema && r.name == entry.name;
+                self.source.relations.iter().find(named).map(|r| r.oid)
+            }
+            "INDEX ATTACH" => {
+                let index = self.index_named(entry)?;
+                self.source
+                    .indexes
+                    .iter()
+                    .find(|i| i.oid == index)
+                    .map(|i| i.table)
+            }
+            "MATERIALIZED VIEW DATA" => entry.object.map(|o| o.oid),
+            _ => self.selection.owner(identity(entry)?),
         }
-        self.selection.owner(identity(entry)?)
     }
 
     fn leave_out(&mut self, entry: &Entry, severity: Severity, reason: String, remedy: &str) {
@@ -246,7 +262,10 @@ impl Translation<'_> {
         before_data: bool,
     ) -> Step {
         let id = entry.object;
-        let index = id.filter(|o| o.class == class::RELATION).map(|o| o.oid);
+        let index = match entry.kind.as_str() {
+            "INDEX ATTACH" => self.index_named(entry),
+            _ => id.filter(|o| o.class == class::RELATION).map(|o| o.oid),
+        };
         let vector = index.is_some_and(|oid| context.indexes.contains_key(&oid));
         let phase = match entry.kind.as_str() {
             "SESSION" => Phase::Session,
@@ -264,6 +283,7 @@ impl Translation<'_> {
             object: object(entry),
             id,
             table: self.owner(entry),
+            vector,
             statements,
             before: vector.then(|| entry.statements.first().cloned()).flatten(),
         }

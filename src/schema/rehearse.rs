@@ -25,9 +25,7 @@ pub async fn rehearse(client: &Client, schema: &mut Schema) -> Result<Vec<Refuse
     let mut findings = Vec::new();
     let mut passed = Vec::new();
     for step in std::mem::take(&mut schema.steps) {
-        if matches!(step.phase, Phase::VectorIndex | Phase::Refresh)
-            || attaches_vector_index(&step, &passed)
-        {
+        if step.vector || step.phase == Phase::Refresh {
             passed.push(step);
             continue;
         }
@@ -58,19 +56,4 @@ pub async fn rehearse(client: &Client, schema: &mut Schema) -> Result<Vec<Refuse
     client.batch_execute("ROLLBACK").await.map_err(attempt)?;
     schema.steps = passed;
     Ok(findings)
-}
-
-/// A partition's vector index is not there during a rehearsal, so it cannot be attached.
-fn attaches_vector_index(step: &super::Step, before: &[super::Step]) -> bool {
-    let name = |object: &str| object.split_once(' ').map(|(_, name)| name.to_string());
-    step.phase == Phase::Attach
-        && before.iter().any(|s| {
-            s.phase == Phase::VectorIndex
-                && s.object.strip_prefix("INDEX ").map(str::to_string) == {
-                    step.object
-                        .strip_prefix("INDEX ATTACH ")
-                        .map(str::to_string)
-                        .or_else(|| name(&step.object))
-                }
-        })
 }

@@ -1,0 +1,142 @@
+//! In: both servers and a table's place on the target. Out: what makes a run impossible, all of it at once, each with its remedy.
+
+use super::{ColumnPlan, Finding, Severity, Wishes};
+use crate::catalog::target::Target;
+use crate::catalog::{Relation, Source};
+use crate::cli::{Format, SchemaSource};
+
+/// What is wrong with the two servers before any table is looked at.
+pub fn servers(source: &Source, target: &Target, wishes: &Wishes) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut problem = |object: &str, reason: String, remedy: &str| {
+        findings.push(Finding::new(Severity::Problem, object, reason).remedy(remedy));
+    };
+    if source.system_identifier == target.system_identifier && source.database == target.database {
+        problem(
+            "target",
+            "source and target are the same database".into(),
+            "name the new cluster in --target",
+        );
+    }
+    if source.version_num < 120_000 {
+        problem(
+            "source",
+            format!("version {} is older than 12", source.version_num / 10_000),
+            "upgrade the source first",
+        );
+    }
+    if target.encoding != source.encoding {
+        let reason = format!(
+            "the target's encoding {} is not the source's {}",
+            target.encoding, source.encoding
+        );
+        problem(
+            "target",
+            reason,
+            "make the target database WITH ENCODING of the source, TEMPLATE template0",
+        );
+    }
+    let sessions = i64::try_from(wishes.jobs.max(wishes.index_jobs)).unwrap_or(i64::MAX);
+    if sessions.saturating_add(4) > i64::from(target.max_connections) {
+        problem(
+            "target",
+            format!("max_connections is {}", target.max_connections),
+            "lower --jobs and --index-jobs, or raise max_connections",
+        );
+    }
+    if wishes.format == Format::Native {
+        findings.extend(vectors_extension(target));
+    }
+    findings
+}
+
+fn vectors_extension(target: &Target) -> Option<Finding> {
+    let (reason, remedy) = match (&target.vectors_installed, &target.vectors_available) {
+        (None, None) => (
+            "the target has no extension \"vectors\" to install".to_string(),
+            "install PGVecto.rs 0.4.0 on the target, or move to real[] with --format real-array",
+        ),
+        _ if !target.vectors_preloaded => (
+            "\"vectors\" is not in the target's shared_preload_libraries".to_string(),
+            "ALTER SYSTEM SET shared_preload_libraries = 'vectors.so' (keep what is there), then restart the target",
+        ),
+        (None, Some(_)) if !target.superuser => (
+            "the extension \"vectors\" is not installed, and only a superuser can do that"
+                .to_string(),
+            "run CREATE EXTENSION vectors as a superuser, or connect as one",
+        ),
+        (Some(version), _) | (None, Some(version)) if !version.starts_with("0.4.") => (
+            format!("the target has vectors {version}; this program writes for 0.4"),
+            "upgrade PGVecto.rs to 0.4.0",
+        ),
+        _ => return None,
+    };
+    Some(Finding::new(Severity::Problem, "target", reason).remedy(remedy))
+}
+
+/// Whether the table's place on the target is free, or as it must be with --schema-source existing.
+pub fn places(
+    relation: &Relation,
+    columns: &[ColumnPlan],
+    target: &Target,
+    wishes: &Wishes,
+) -> Vec<Finding> {
+    let object = format!("table {}", relation.display());
+    let problem = |reason: String, remedy: &str| {
+        Finding::new(Severity::Problem, object.clone(), reason).remedy(remedy.to_string())
+    };
+    let mut findings = Vec::new();
+    if !relation.may_select {
+        findings.push(problem(
+            "the source's role may not read it".into(),
+            "GRANT SELECT, or leave it out with --exclude-table",
+        ));
+    }
+    let existing = target
+        .relations
+        .get(&(relation.schema.clone(), relation.name.clone()));
+    match (existing, wishes.schema_source) {
+        (None, SchemaSource::Dump) => {}
+        (None, SchemaSource::Existing) => findings.push(problem(
+            "is not on the target".into(),
+            "create it, or drop --schema-source existing",
+        )),
+        (Some(there), _) if there.has_rows => findings.push(problem(
+            "is on the target already and is not empty".into(),
+            "empty or drop it there: rows are never mixed; or leave it out with --exclude-table",
+        )),
+        (Some(_), SchemaSource::Dump) => findings.push(problem(
+            "is on the target already (empty)".into(),
+            "drop it there, or fill it as it is with --schema-source existing",
+        )),
+        (Some(there), SchemaSource::Existing) => {
+            for obstacle in &there.obstacles {
+                findings.push(
+                    Finding::new(Severity::Problem, object.clone(), format!("has {obstacle} on the target already"))
+                        .remedy("drop it and make it again after the copy: rows come first, then indexes, keys and triggers"),
+                );
+            }
+            findings.extend(columns.iter().filter_map(|c| {
+                let found = there.columns.iter().find(|(name, _)| *name == c.name);
+                let wanted = c.target_text();
+                match found {
+                    None => Some(problem(
+                        format!("has no column {} on the target", c.name),
+                        "add it, or drop --schema-source existing",
+                    )),
+                    Some((_, ty)) if same_type(ty, &wanted) => None,
+                    Some((_, ty)) => Some(problem(
+                        format!("column {} is {ty} on the target, not {wanted}", c.name),
+                        "change the type there, or use --map",
+                    )),
+                }
+            }));
+        }
+    }
+    findings
+}
+
+/// With an empty search_path format_type qualifies user types on both sides, so texts can be compared.
+fn same_type(target: &str, wanted: &str) -> bool {
+    target == wanted
+}

@@ -1,0 +1,333 @@
+//! In: descriptions of both servers, and what the user asked for. Out: a `Plan`, with every finding at once. Pure: it opens no
+//! connection, so that each decision can be tested with a description made by hand.
+
+mod checks;
+mod columns;
+
+use std::collections::{HashMap, HashSet};
+
+use dialect::rewrite::Context;
+use dialect::types::{SourceType, TargetType, TypeChange, default_target};
+use serde::Serialize;
+
+use crate::catalog::portable::{Shape, holds_interval, shape};
+use crate::catalog::target::Target;
+use crate::catalog::{Index, Relation, Source, Type};
+use crate::cli::{Format, Mapping, Overflow, SchemaSource};
+use columns::Decider;
+
+/// What the plan needs of the command line.
+pub struct Wishes<'a> {
+    pub mappings: &'a [Mapping],
+    pub format: Format,
+    pub overflow: Overflow,
+    pub schema_source: SchemaSource,
+    pub index_threads: u32,
+    pub jobs: usize,
+    pub index_jobs: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Done, and said.
+    Note,
+    /// Left out, unless someone decides otherwise; stops the run without --allow-findings.
+    Decision,
+    /// Nothing can be done before this is mended.
+    Problem,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    pub severity: Severity,
+    pub object: String,
+    pub reason: String,
+    pub remedy: String,
+}
+
+impl Finding {
+    pub fn new(
+        severity: Severity,
+        object: impl Into<String>,
+        reason: impl Into<String>,
+    ) -> Finding {
+        Finding {
+            severity,
+            object: object.into(),
+            reason: reason.into(),
+            remedy: String::new(),
+        }
+    }
+
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Finding {
+        self.remedy = remedy.into();
+        self
+    }
+}
+
+/// One table whose rows are copied; a slice of its own.
+#[derive(Clone, Debug)]
+pub struct TablePlan {
+    pub oid: u32,
+    pub file: u32,
+    pub schema: String,
+    pub name: String,
+    pub display: String,
+    pub primary_key: Vec<String>,
+    pub rows_estimate: i64,
+    pub bytes: i64,
+    /// Copied columns, in order; generated ones are not among them.
+    pub columns: Vec<ColumnPlan>,
+}
+
+impl TablePlan {
+    pub fn quoted(&self) -> String {
+        crate::connect::quote_qualified(&self.schema, &self.name)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct ColumnPlan {
+    pub name: String,
+    pub type_oid: u32,
+    pub type_text: String,
+    pub travel: Travel,
+    /// Why this conversion, where it is not the usual one.
+    pub why: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Travel {
+    Pass { array: bool },
+    Convert(TypeChange),
+}
+
+impl ColumnPlan {
+    pub fn target_text(&self) -> String {
+        match &self.travel {
+            Travel::Pass { .. } => self.type_text.clone(),
+            Travel::Convert(change) => change.target_sql(),
+        }
+    }
+}
+
+pub struct Plan {
+    /// Largest first.
+    pub tables: Vec<TablePlan>,
+    /// What the dialect needs to say the schema in the target's words.
+    pub context: Context,
+    pub findings: Vec<Finding>,
+    /// Relations left out by a decision: their entries in the dump are not applied.
+    pub left_out: HashSet<u32>,
+}
+
+impl Plan {
+    pub fn worst(&self) -> Option<Severity> {
+        self.findings.iter().map(|f| f.severity).max()
+    }
+
+    pub fn has_conversions(&self) -> bool {
+        !self.context.columns.is_empty() || !self.context.domains.is_empty()
+    }
+}
+
+/// Decides. `selected` holds the relations that come, by OID.
+pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes: &Wishes) -> Plan {
+    let mut findings = checks::servers(source, target, wishes);
+    let mut used = HashSet::new();
+    let bit_vectors = columns::bit_vectors(source);
+    let mut plan = Plan {
+        tables: Vec::new(),
+        context: context(source, target, wishes),
+        findings: Vec::new(),
+        left_out: HashSet::new(),
+    };
+    plan.context.domains = domains(source, wishes);
+    let decider = Decider {
+        source,
+        wishes,
+        bit_vectors: &bit_vectors,
+    };
+    for relation in source
+        .relations
+        .iter()
+        .filter(|r| selected.contains(&r.oid))
+    {
+        let decided = decider.columns(relation, &mut used);
+        if decided
+            .findings
+            .iter()
+            .any(|f| f.severity == Severity::Decision)
+        {
+            plan.left_out.insert(relation.oid);
+        }
+        findings.extend(decided.findings);
+        let changes = decided
+            .changes
+            .into_iter()
+            .map(|(column, change)| ((relation.oid, column), change));
+        plan.context.columns.extend(changes);
+        if relation.kind == 'r' && !plan.left_out.contains(&relation.oid) {
+            findings.extend(checks::places(relation, &decided.copied, target, wishes));
+            plan.tables.push(table_plan(relation, decided.copied));
+        }
+    }
+    findings.extend(unused_mappings(wishes.mappings, &used));
+    findings.extend(partitions_agree(source, &plan.context));
+    plan.tables.sort_by_key(|t| std::cmp::Reverse(t.bytes));
+    plan.findings = findings;
+    plan
+}
+
+/// Every domain over a vector, whether or not a table uses it.
+fn domains(source: &Source, wishes: &Wishes) -> HashMap<u32, TypeChange> {
+    let change = |ty: &Type| {
+        let Shape::Vector {
+            from, dims, array, ..
+        } = shape(&source.types, ty.base, ty.typmod)
+        else {
+            return None;
+        };
+        let bits = matches!(from, SourceType::Bit | SourceType::Varbit);
+        let to = match wishes.format {
+            Format::Native => default_target(from),
+            Format::RealArray => TargetType::RealArray,
+        };
+        // A domain over another domain keeps that one's name.
+        let direct = source
+            .types
+            .get(&ty.base)
+            .is_none_or(|base| base.kind != 'd');
+        (direct && !bits).then_some(TypeChange {
+            from,
+            to,
+            dims,
+            array,
+        })
+    };
+    let domains = source.types.iter().filter(|(_, ty)| ty.kind == 'd');
+    domains
+        .filter_map(|(oid, ty)| Some((*oid, change(ty)?)))
+        .collect()
+}
+
+fn context(source: &Source, target: &Target, wishes: &Wishes) -> Context {
+    let unlogged: HashSet<u32> = source
+        .relations
+        .iter()
+        .filter(|r| r.unlogged)
+        .map(|r| r.oid)
+        .collect();
+    let index = |i: &Index| dialect::index::IndexDesc {
+        table: i.table,
+        unlogged: unlogged.contains(&i.table),
+        method: i.method.clone(),
+        opclasses: i.opclasses.iter().map(|(name, _)| name.clone()).collect(),
+        options: i.options.clone(),
+    };
+    Context {
+        target_version: target.version_num / 10_000,
+        source_version: source.version_num / 10_000,
+        vector_schema: source.vector_schema.clone(),
+        real_array: wishes.format == Format::RealArray,
+        index_threads: wishes.index_threads,
+        columns: HashMap::new(),
+        domains: HashMap::new(),
+        indexes: source
+            .indexes
+            .iter()
+            .filter(|i| i.uses_pgvector())
+            .map(|i| (i.oid, index(i)))
+            .collect(),
+        dependents: source.dependents.clone(),
+    }
+}
+
+fn table_plan(relation: &Relation, columns: Vec<ColumnPlan>) -> TablePlan {
+    TablePlan {
+        oid: relation.oid,
+        file: relation.file,
+        schema: relation.schema.clone(),
+        name: relation.name.clone(),
+        display: relation.display(),
+        primary_key: relation.primary_key.clone(),
+        rows_estimate: relation.rows_estimate,
+        bytes: relation.bytes,
+        columns,
+    }
+}
+
+/// A --map that named nothing is a mistake in the command line, not a wish to ignore.
+fn unused_mappings(mappings: &[Mapping], used: &HashSet<usize>) -> Vec<Finding> {
+    let unused = mappings
+        .iter()
+        .enumerate()
+        .filter(|(i, _)| !used.contains(i));
+    unused
+        .map(|(_, m)| {
+            let object = format!("--map {}.{}.{}", m.schema, m.table, m.column);
+            Finding::new(
+                Severity::Problem,
+                object,
+                "there is no such column among the tables that come",
+            )
+            .remedy("check the name: schema.table.column, as the catalog has it")
+        })
+        .collect()
+}
+
+/// A partition cannot be attached to a parent whose column has another type.
+fn partitions_agree(source: &Source, context: &Context) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for child in source.relations.iter() {
+        let Some(parent) = child.parent.and_then(|p| source.relation(p)) else {
+            continue;
+        };
+        for column in &child.columns {
+            let of = |r: &Relation| {
+                context
+                    .columns
+                    .get(&(r.oid, column.name.clone()))
+                    .map(|c| c.to)
+            };
+            let both = parent.columns.iter().any(|c| c.name == column.name);
+            if both && of(child) != of(parent) {
+                let reason = format!(
+                    "column {} would get another type than in {}",
+                    column.name,
+                    parent.display()
+                );
+                findings.push(
+                    Finding::new(
+                        Severity::Problem,
+                        format!("table {}", child.display()),
+                        reason,
+                    )
+                    .remedy("name the parent in --map: its partitions and children follow"),
+                );
+            }
+        }
+    }
+    findings
+}
+
+/// Tables with a column that may hold an infinite interval, which a server before 17 would take for a finite one.
+pub fn interval_columns<'a>(
+    source: &Source,
+    target: &Target,
+    tables: &'a [TablePlan],
+) -> Vec<(&'a TablePlan, &'a ColumnPlan)> {
+    if source.version_num < 170_000 || target.version_num >= 170_000 {
+        return Vec::new();
+    }
+    let columns = tables
+        .iter()
+        .flat_map(|t| t.columns.iter().map(move |c| (t, c)));
+    columns
+        .filter(|(_, c)| holds_interval(&source.types, c.type_oid))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
