@@ -4,8 +4,8 @@
 //! same statements, edited where they speak of vectors or of what an older target cannot read, and findings for what is not
 //! translated. No connection is opened, nothing is guessed from names that the catalog can tell.
 //!
-//! The way of an object: [`dump::parse`] cuts the text into entries, [`rewrite::entry`] or [`rewrite::entries`] translates
-//! them with the help of [`types`], [`opclass`] and [`index`].
+//! The way of an object: [`dump::parse`] cuts the text into entries, [`rewrite::entry`] translates each with
+//! the help of [`types`], [`opclass`] and [`index`], and [`rewrite::LeftOut`] knows what goes with an object that is left out.
 
 pub mod dump;
 mod error;

@@ -54,13 +54,16 @@ pub(crate) fn name(node: &SyntaxNode) -> String {
     normalize_name_node(node)
 }
 
-/// The parts of a qualified name.
-pub(crate) fn path(path: &ast::PathRef) -> Vec<String> {
-    path.syntax()
-        .descendants()
-        .filter_map(ast::PathSegmentRef::cast)
-        .map(|part| name(part.syntax()))
-        .collect()
+/// The parts of a qualified name, be it the name of what a statement makes or of what it refers to.
+pub(crate) fn path(path: &SyntaxNode) -> Vec<String> {
+    let is_part = |kind| {
+        matches!(
+            kind,
+            SyntaxKind::PATH_SEGMENT | SyntaxKind::PATH_SEGMENT_REF
+        )
+    };
+    let parts = path.descendants().filter(|node| is_part(node.kind()));
+    parts.map(|part| name(&part)).collect()
 }
 
 /// Changes to one statement.

@@ -4,7 +4,7 @@ mod common;
 
 use common::{Source, newer, shapes};
 use pgv2rs_dialect::dump::Entry;
-use pgv2rs_dialect::rewrite::{self, Severity, Translated};
+use pgv2rs_dialect::rewrite::{self, LeftOut, Severity, Translated};
 
 fn assert_unchanged(source: &Source, kind: &str, name: &str) {
     let translated = source.translate(kind, name);
@@ -202,11 +202,14 @@ fn a_dependency_on_the_extension_is_left_out() {
 
 /// Each entry with what became of it, in the order of the dump.
 fn followed(source: &Source) -> Vec<(&Entry, Translated)> {
-    source
-        .entries
-        .iter()
-        .zip(rewrite::entries(&source.entries, &source.context))
-        .collect()
+    let mut gone = LeftOut::default();
+    let translate = |entry| {
+        (
+            entry,
+            gone.follow(entry, || rewrite::entry(entry, &source.context)),
+        )
+    };
+    source.entries.iter().map(translate).collect()
 }
 
 fn became<'a>(all: &'a [(&Entry, Translated)], kind: &str, name: &str) -> &'a Translated {
@@ -245,6 +248,21 @@ fn an_attachment_goes_with_its_index() {
 }
 
 #[test]
+fn the_second_half_of_a_view_goes_with_its_placeholder() {
+    let mut source = shapes();
+    let view = source.entry("VIEW", "loop_view").object.expect("an object");
+    let member = "operator public.<=>(public.vector,public.vector)".to_owned();
+    source.context.dependents.insert(view, vec![member]);
+    let all = followed(&source);
+    assert!(became(&all, "VIEW", "loop_view").left_out);
+    let rule = became(&all, "RULE", "loop_view _RETURN");
+    assert_eq!(
+        rule.findings[0].reason,
+        "needs app.loop_view, which is left out"
+    );
+}
+
+#[test]
 fn everything_that_names_a_table_goes_with_it() {
     let mut source = shapes();
     let table = source.oid("TABLE", "types");
@@ -261,6 +279,24 @@ fn everything_that_names_a_table_goes_with_it() {
         assert!(became(&all, kind, name).left_out, "{kind} {name}");
     }
     assert!(!became(&all, "TABLE", "ix").left_out && !became(&all, "STATISTICS", "st").left_out);
+}
+
+#[test]
+fn a_relation_that_was_left_out_elsewhere_counts() {
+    let source = shapes();
+    let mut gone = LeftOut::default();
+    gone.relation("public", "types");
+    let view = source.entry("VIEW", "plain_view");
+    assert!(
+        gone.follow(view, || rewrite::entry(view, &source.context))
+            .left_out
+    );
+    let other = source.entry("TABLE", "ix");
+    assert!(
+        !gone
+            .follow(other, || rewrite::entry(other, &source.context))
+            .left_out
+    );
 }
 
 #[test]

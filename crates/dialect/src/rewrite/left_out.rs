@@ -6,13 +6,13 @@
 
 use super::{Draft, Finding, Severity, Translated};
 use crate::dump::{Entry, SESSION};
-use crate::syntax::{all, parse, path, with_stack};
-use squawk_syntax::ast;
+use crate::syntax::{parse, path, with_stack};
+use squawk_syntax::SyntaxKind;
 use std::collections::HashSet;
 
-/// Numbers of entries and names of relations that are left out.
-#[derive(Default)]
-pub(super) struct LeftOut {
+/// Numbers of entries and names of relations that are left out. One of these follows both sections of a dump.
+#[derive(Debug, Clone, Default)]
+pub struct LeftOut {
     entries: HashSet<u32>,
     relations: HashSet<Vec<String>>,
     /// With the blank that stands between them and a table in the name of an entry.
@@ -20,11 +20,16 @@ pub(super) struct LeftOut {
 }
 
 impl LeftOut {
-    pub(super) fn follow(
-        &mut self,
-        entry: &Entry,
-        translate: impl FnOnce() -> Translated,
-    ) -> Translated {
+    /// Also counts as left out: a relation that somebody else decided not to make.
+    pub fn relation(&mut self, schema: &str, name: &str) {
+        self.relations
+            .insert(vec![schema.to_owned(), name.to_owned()]);
+    }
+
+    /// What becomes of an entry: left out, if it hangs on something that is, else what `translate` makes of it. Comments and
+    /// privileges go with their object, and so do the attachment of a partition or of its index, the second half of a view,
+    /// and whatever else names a relation that is not there.
+    pub fn follow(&mut self, entry: &Entry, translate: impl FnOnce() -> Translated) -> Translated {
         let translated = match self.reason(entry) {
             Some(reason) => Translated {
                 findings: vec![finding(entry, reason)],
@@ -45,7 +50,7 @@ impl LeftOut {
 
     /// Why an entry goes with one that went before.
     fn reason(&self, entry: &Entry) -> Option<String> {
-        if entry.kind == SESSION || self.entries.is_empty() {
+        if entry.kind == SESSION || (self.entries.is_empty() && self.relations.is_empty()) {
             return None;
         }
         if entry
@@ -75,9 +80,12 @@ impl LeftOut {
             .iter()
             .filter_map(|statement| parse(statement));
         trees.into_iter().find_map(|tree| {
-            all::<ast::PathRef>(&tree)
-                .map(|names| path(&names))
-                .find(|names| self.relations.contains(names))
+            // A view that is replaced is the one that was made before: its own name counts too.
+            let is_name = |kind| matches!(kind, SyntaxKind::PATH | SyntaxKind::PATH_REF);
+            let names = tree.descendants().filter(|node| is_name(node.kind()));
+            names
+                .map(|name| path(&name))
+                .find(|name| self.relations.contains(name))
         })
     }
 }

@@ -24,7 +24,7 @@ pub(super) fn types(
 /// The type of pgvector that a type node names, if it does.
 pub(super) fn of_extension(ty: &ast::PathType, schema: &str) -> Option<SourceType> {
     let path: Option<ast::PathRef> = ty.syntax().children().find_map(ast::PathRef::cast);
-    match crate::syntax::path(&path?).as_slice() {
+    match crate::syntax::path(path?.syntax()).as_slice() {
         [qualifier, name] if qualifier == schema => SourceType::of_extension(name),
         _ => None,
     }
@@ -92,7 +92,7 @@ pub(super) fn function(call: &SyntaxNode, schema: &str) -> Option<String> {
 fn operator(node: &SyntaxNode, schema: &str) -> Option<String> {
     let qualifier = node.descendants().find_map(ast::PathRef::cast)?;
     // The path ends in a dot, which the tree counts as one more, empty part.
-    let parts = path(&qualifier);
+    let parts = path(qualifier.syntax());
     if parts.first().is_none_or(|part| part != schema) || parts.len() > 2 {
         return None;
     }

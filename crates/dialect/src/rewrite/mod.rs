@@ -2,8 +2,7 @@
 //!
 //! In: an entry, and what the source's catalog says about its object ([`Context`]). Out: statements for the target and findings
 //! ([`Translated`]). Text alone cannot tell whose operator `OPERATOR(public.<->)` is, so the catalog decides which objects are
-//! touched; an object that it does not name keeps its bytes. No file, no connection, no state between entries but the names of
-//! what was left out.
+//! touched; an object that it does not name keeps its bytes. No file, no connection, no state between entries.
 
 mod domain;
 mod expression;
@@ -17,6 +16,8 @@ mod routine;
 mod table;
 mod view;
 mod written;
+
+pub use left_out::LeftOut;
 
 use crate::dump::{Entry, ObjectId, SESSION};
 use crate::index::IndexDesc;
@@ -65,6 +66,7 @@ pub struct Finding {
     /// `index public.i`
     pub object: String,
     pub reason: String,
+    /// Empty where nothing is to be done.
     pub remedy: String,
 }
 
@@ -85,19 +87,6 @@ pub fn entry(entry: &Entry, context: &Context) -> Translated {
         draft.finish()
     };
     syntax::with_stack(&entry.statements, || translate(entry, context)).unwrap_or_else(deep)
-}
-
-/// Translates entries in order, and leaves out what hangs on one that is left out: comments and privileges, the attachment of a
-/// partition or of a partition's index, the second half of a view.
-pub fn entries<'a>(
-    entries: impl IntoIterator<Item = &'a Entry>,
-    context: &Context,
-) -> Vec<Translated> {
-    let mut gone = left_out::LeftOut::default();
-    entries
-        .into_iter()
-        .map(|one| gone.follow(one, || entry(one, context)))
-        .collect()
 }
 
 fn translate(entry: &Entry, context: &Context) -> Translated {

@@ -74,9 +74,10 @@ fn settings(draft: &mut Draft, statement: &mut Statement) {
         let Some(parameter) = all::<ast::ConfigParameterRef>(option.syntax()).next() else {
             continue;
         };
-        let setting = all::<ast::PathRef>(parameter.syntax())
-            .next()
-            .map_or_else(|| name(parameter.syntax()), |parts| path(&parts).join("."));
+        let setting = all::<ast::PathRef>(parameter.syntax()).next().map_or_else(
+            || name(parameter.syntax()),
+            |parts| path(parts.syntax()).join("."),
+        );
         if !setting.starts_with("hnsw.") && !setting.starts_with("ivfflat.") {
             continue;
         }

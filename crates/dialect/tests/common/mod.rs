@@ -8,7 +8,7 @@
 use pgv2rs_dialect::dump::{Dump, Entry, ObjectId, parse};
 use pgv2rs_dialect::index::IndexDesc;
 use pgv2rs_dialect::rewrite::{self, Context, Severity, Translated};
-use pgv2rs_dialect::types::{SourceType, TypeChange, default_target};
+use pgv2rs_dialect::types::{SourceType, TargetType, TypeChange, default_target};
 use std::fs;
 use std::path::Path;
 
@@ -202,4 +202,30 @@ impl Source {
                 .collect(),
         )
     }
+}
+
+/// The source with a column of `public.ix` mapped to another type.
+pub fn mapped_index_column(column: &str, to: TargetType) -> Source {
+    let mut source = shapes();
+    let table = source.oid("TABLE", "ix");
+    source
+        .context
+        .columns
+        .get_mut(&(table, column.to_owned()))
+        .expect("a vector column")
+        .to = to;
+    source
+}
+
+/// The source with the text of one index changed.
+pub fn edited_index(name: &str, old: &str, new: &str) -> Source {
+    let mut source = shapes();
+    let entry = source
+        .entries
+        .iter_mut()
+        .find(|entry| entry.kind == "INDEX" && entry.name == name)
+        .expect("the index");
+    assert!(entry.statements[0].contains(old));
+    entry.statements[0] = entry.statements[0].replace(old, new);
+    source
 }
