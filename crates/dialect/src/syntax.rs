@@ -3,7 +3,7 @@
 //! In: one statement. Out: a lossless tree, or the knowledge that there is none that can be trusted. Edits are collected as
 //! ranges of the statement with their new text and applied from the back, so that every other byte stays.
 
-use squawk_syntax::ast::{self, AstNode, normalize_name_node};
+use squawk_syntax::ast::{AstNode, normalize_name_node};
 use squawk_syntax::{SourceFile, SyntaxKind, SyntaxNode};
 use std::ops::Range;
 use std::thread;
