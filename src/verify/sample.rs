@@ -121,7 +121,7 @@ impl Check<'_> {
     async fn run(&self, tablesample: &str, sampled: &mut Sampled) -> Result<()> {
         let single = TypeChange {
             array: false,
-            ..self.change.clone()
+            ..*self.change
         };
         let conversion = conversion(&single, self.job.overflow, &self.job.element_oids)
             .ok_or_else(|| {
