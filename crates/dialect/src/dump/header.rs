@@ -24,7 +24,10 @@ pub(super) enum Header {
 }
 
 pub(super) fn read(text: &str) -> Header {
-    let mut lines = text.split_inclusive('\n');
+    let mut length = 0;
+    let mut lines = text
+        .split_inclusive('\n')
+        .inspect(|line| length += line.len());
     if lines.next().map(trimmed) != Some("--") {
         return Header::Comment;
     }
@@ -35,31 +38,24 @@ pub(super) fn read(text: &str) -> Header {
     else {
         return Header::Comment;
     };
-    match entry(toc, lines) {
-        Some((entry, rest)) => Header::Entry(entry, text.len() - rest),
+    match entry(toc, &mut lines) {
+        Some(entry) => Header::Entry(entry, length),
         None => Header::Malformed,
     }
 }
 
-/// The entry and the number of bytes that follow the block.
-fn entry<'a>(toc: &str, lines: impl Iterator<Item = &'a str> + Clone) -> Option<(Entry, usize)> {
+/// The entry, from the lines of the block and no more: a dump may be long.
+fn entry<'a>(toc: &str, lines: &mut impl Iterator<Item = &'a str>) -> Option<Entry> {
     let mut entry = Entry::default();
     (entry.dump_id, entry.object) = numbers(toc)?;
-    let mut lines = lines;
     let mut line = trimmed(lines.next()?);
     if let Some(ids) = line.strip_prefix("-- Dependencies: ") {
-        entry.dependencies = ids
-            .split(' ')
-            .map(str::parse)
-            .collect::<Result<_, _>>()
-            .ok()?;
+        let ids = ids.split(' ').map(str::parse);
+        entry.dependencies = ids.collect::<Result<_, _>>().ok()?;
         line = trimmed(lines.next()?);
     }
     names(line.strip_prefix("-- Name: ")?, &mut entry)?;
-    if trimmed(lines.next()?) != "--" {
-        return None;
-    }
-    Some((entry, lines.map(str::len).sum()))
+    (trimmed(lines.next()?) == "--").then_some(entry)
 }
 
 /// `217 (class 1259 OID 16386)`
