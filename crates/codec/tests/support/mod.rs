@@ -100,3 +100,37 @@ pub fn convert_field(conversion: &Conversion, field: &[u8]) -> Result<Vec<u8>, E
     let field = fields(&out, 1).remove(0).remove(0);
     Ok(field.expect("a value stays a value"))
 }
+
+pub fn vector_to(kind: Kind) -> Conversion {
+    conversion(pgvector(Kind::F32), pgvectors(kind))
+}
+
+pub fn vector(elements: &[f32]) -> Vec<u8> {
+    let header = (elements.len() as u32) << 16;
+    let elements = elements.iter().flat_map(|x| x.to_be_bytes());
+    header.to_be_bytes().into_iter().chain(elements).collect()
+}
+
+pub fn sparsevec(dims: u32, entries: &[(u32, f32)]) -> Vec<u8> {
+    let header = [dims, entries.len() as u32, 0]
+        .map(u32::to_be_bytes)
+        .concat();
+    let indices = entries.iter().flat_map(|(index, _)| index.to_be_bytes());
+    let values = entries.iter().flat_map(|(_, value)| value.to_be_bytes());
+    header.into_iter().chain(indices).chain(values).collect()
+}
+
+/// An array of these elements with this flag and one dimension of this length.
+pub fn array(oid: u32, flag: u32, elements: &[Option<Vec<u8>>]) -> Vec<u8> {
+    let header = [1, flag, oid, elements.len() as u32, 1]
+        .map(u32::to_be_bytes)
+        .concat();
+    let element = |element: &Option<Vec<u8>>| match element {
+        Some(bytes) => [&(bytes.len() as i32).to_be_bytes()[..], bytes].concat(),
+        None => (-1i32).to_be_bytes().to_vec(),
+    };
+    header
+        .into_iter()
+        .chain(elements.iter().flat_map(element))
+        .collect()
+}

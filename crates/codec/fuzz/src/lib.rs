@@ -1,0 +1,241 @@
+//! Comes in: any bytes, from libFuzzer or from the committed corpus. Goes out: nothing, or a panic where the codec broke a
+//! promise. `tests/corpus.rs` of the codec compiles this same file and runs it over the corpus as ordinary tests.
+mod target;
+
+use bytes::Bytes;
+use pgv2rs_codec::batch::Batch;
+use pgv2rs_codec::convert::{
+    Column, Conversion, Converted, Converter, Encoding, Form, Kind, Overflow,
+};
+use pgv2rs_codec::error::Error;
+use pgv2rs_codec::frame::{Rows, Splitter};
+use pgv2rs_codec::kernel::Isa;
+
+pub use target::accepts;
+
+const ELEMENT_OID: u32 = 70_000;
+
+/// What a target is run with.
+enum Entry {
+    Framing,
+    Arrays,
+    Digest,
+    Conversion(Kind, Kind, Encoding),
+}
+
+/// All targets by the name of their file and of their folder of the corpus.
+const ENTRIES: [(&str, Entry); 15] = {
+    use Encoding::{Pgvectors as Rs, RealArray as Array};
+    use Entry::{Arrays, Conversion as To, Digest, Framing};
+    use Kind::{Bits, F16, F32, Sparse};
+    [
+        ("framing", Framing),
+        ("arrays", Arrays),
+        ("digest", Digest),
+        ("vector_to_vector", To(F32, F32, Rs)),
+        ("vector_to_vecf16", To(F32, F16, Rs)),
+        ("vector_to_bvector", To(F32, Bits, Rs)),
+        ("vector_to_real_array", To(F32, F32, Array)),
+        ("halfvec_to_vector", To(F16, F32, Rs)),
+        ("halfvec_to_vecf16", To(F16, F16, Rs)),
+        ("halfvec_to_bvector", To(F16, Bits, Rs)),
+        ("halfvec_to_real_array", To(F16, F32, Array)),
+        ("bit_to_bvector", To(Bits, Bits, Rs)),
+        ("bit_to_real_array", To(Bits, F32, Array)),
+        ("sparsevec_to_svector", To(Sparse, Sparse, Rs)),
+        ("sparsevec_to_real_array", To(Sparse, F32, Array)),
+    ]
+};
+
+/// Names of all targets.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ENTRIES.iter().map(|(name, _)| *name)
+}
+
+/// Runs one target. Panics where the codec does, and where one of the promises below is broken.
+pub fn run(name: &str, data: &[u8]) {
+    let entry = ENTRIES.iter().find(|(entry, _)| *entry == name);
+    match entry.map(|(_, entry)| entry) {
+        Some(Entry::Framing) => framing(data),
+        Some(Entry::Arrays) => arrays(data),
+        Some(Entry::Digest) => digest(data),
+        Some(Entry::Conversion(from, kind, encoding)) => {
+            let from = Form {
+                kind: *from,
+                encoding: Encoding::Pgvector,
+            };
+            conversion(
+                from,
+                Form {
+                    kind: *kind,
+                    encoding: *encoding,
+                },
+                data,
+            );
+        }
+        None => panic!("no target is called {name}"),
+    }
+}
+
+/// First byte: columns. Second: length of the pieces. A stream cut into pieces gives the rows, the count and the error that
+/// it gives as a whole, and whatever is handed out is whole rows.
+fn framing(data: &[u8]) {
+    let [columns, len, stream @ ..] = data else {
+        return;
+    };
+    let columns = u16::from(columns % 8);
+    let (whole, finished) = split(stream, stream.len().max(1), columns);
+    let (cut, cut_finished) = split(stream, usize::from(*len).max(1), columns);
+    assert_eq!(finished, cut_finished);
+    let joined = |rows: &[Rows]| {
+        rows.iter()
+            .flat_map(|rows| rows.bytes.to_vec())
+            .collect::<Vec<_>>()
+    };
+    if let Ok(rows) = finished {
+        assert_eq!(joined(&whole), joined(&cut));
+        assert_eq!(
+            rows,
+            cut.iter().map(|piece| u64::from(piece.rows)).sum::<u64>()
+        );
+    }
+    let columns = vec![Column::PassArray; usize::from(columns)];
+    for pieces in [whole, cut] {
+        let batch = batch_of(pieces);
+        let converted = Converter::new(columns.clone())
+            .digest(&batch)
+            .expect("whole rows");
+        assert_eq!(converted.rows, batch.rows());
+        for row in 0..batch.rows() {
+            let fields = batch
+                .fields(batch.first_row() + row)
+                .expect("a row of the batch");
+            assert_eq!(fields.len(), columns.len());
+        }
+    }
+}
+
+/// First byte: options. The rest: a payload. Every instruction set comes to the same result; what comes out, the target
+/// accepts; and it is the same in parts.
+fn conversion(from: Form, to: Form, data: &[u8]) {
+    let [options, payload @ ..] = data else {
+        return;
+    };
+    if from.kind == Kind::Sparse && to.encoding == Encoding::RealArray && takes_minutes(payload) {
+        return;
+    }
+    let conversion = configured(from, to, *options);
+    if let Some(payload) = convert_alike(&conversion, payload) {
+        assert!(accepts(to, &payload) || infinite(to, *options));
+    }
+}
+
+/// A few bytes may rightly become a gigabyte; those beyond the limit are refused at once and are left in.
+fn takes_minutes(sparsevec: &[u8]) -> bool {
+    let dims = sparsevec
+        .first_chunk()
+        .map_or(0, |dims| u32::from_be_bytes(*dims));
+    (100_000..134_217_726).contains(&dims)
+}
+
+/// Like a conversion, but the payload is an array of vectors that become vecf16.
+fn arrays(data: &[u8]) {
+    let [options, payload @ ..] = data else {
+        return;
+    };
+    let vector = Form {
+        kind: Kind::F32,
+        encoding: Encoding::Pgvector,
+    };
+    let vecf16 = Form {
+        kind: Kind::F16,
+        encoding: Encoding::Pgvectors,
+    };
+    let conversion = configured(vector, vecf16, *options).elements_of(ELEMENT_OID);
+    let conversion = conversion.expect("vecf16[] is a type");
+    if let Some(array) = convert_alike(&conversion, payload) {
+        for element in target::elements(&array, ELEMENT_OID) {
+            assert!(accepts(vecf16, element) || infinite(vecf16, *options));
+        }
+    }
+}
+
+/// The bytes are one row of two columns, the second an array: cut anywhere or not, passed on or read back, its digest is one.
+fn digest(data: &[u8]) {
+    let [columns @ .., _] = data else { return };
+    let rows = Rows {
+        bytes: Bytes::copy_from_slice(columns),
+        first_row: 1,
+        rows: 1,
+        offset: 0,
+    };
+    let batch = batch_of(vec![rows]);
+    let converter = Converter::new(vec![Column::Pass, Column::PassArray]);
+    let mut out = Vec::new();
+    let passed = converter.convert(&batch, &mut out);
+    assert_eq!(passed, converter.digest(&batch));
+    assert_eq!(out, if passed.is_ok() { columns } else { &[] });
+}
+
+fn configured(from: Form, to: Form, options: u8) -> Conversion {
+    let overflow = [Overflow::Error, Overflow::Saturate, Overflow::Infinity];
+    let dims = (options & 0x80 != 0).then_some(u32::from(options >> 2 & 31));
+    let conversion = Conversion::between(from, to).expect("a pair of the table");
+    conversion
+        .dims(dims)
+        .overflow(overflow[usize::from(options % 3)])
+}
+
+/// Infinities stand in a vecf16 only where the options ask for them.
+fn infinite(to: Form, options: u8) -> bool {
+    to.kind == Kind::F16 && options % 3 == 2
+}
+
+/// Converts one field with every instruction set, and in parts; all must agree. The field that came out, if one did.
+fn convert_alike(conversion: &Conversion, payload: &[u8]) -> Option<Vec<u8>> {
+    let mut row = vec![0, 1];
+    row.extend((payload.len() as i32).to_be_bytes());
+    row.extend(payload);
+    let mut batch = batch_of(vec![Rows {
+        bytes: row.into(),
+        first_row: 1,
+        rows: 1,
+        offset: 0,
+    }]);
+    let columns = vec![Column::Convert(conversion.clone())];
+    let results: Vec<(Result<Converted, Error>, Vec<u8>)> = Isa::available()
+        .into_iter()
+        .map(|isa| {
+            let mut out = Vec::new();
+            let converter = Converter::with_isa(columns.clone(), isa);
+            (converter.convert(&batch, &mut out), out)
+        })
+        .collect();
+    let (first, field) = results.first()?.clone();
+    for (result, out) in &results {
+        assert!(*result == first && *out == field);
+    }
+    let mut part = Vec::new();
+    assert_eq!(
+        Converter::new(columns).convert_part(&mut batch, &mut part, 1),
+        first
+    );
+    assert!(part == field && batch.is_empty() == first.is_ok());
+    first.is_ok().then(|| field[6..].to_vec())
+}
+
+fn split(stream: &[u8], len: usize, columns: u16) -> (Vec<Rows>, Result<u64, Error>) {
+    let (mut splitter, mut rows) = (Splitter::new(columns), Vec::new());
+    for piece in stream.chunks(len) {
+        if let Err(error) = splitter.push(Bytes::copy_from_slice(piece), &mut rows) {
+            return (rows, Err(error));
+        }
+    }
+    (rows, splitter.finish())
+}
+
+fn batch_of(pieces: Vec<Rows>) -> Batch {
+    let mut batch = Batch::default();
+    pieces.into_iter().for_each(|rows| batch.push(rows));
+    batch
+}

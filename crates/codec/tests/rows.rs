@@ -1,0 +1,269 @@
+//! Comes in: batches of whole rows. Goes out: whether the converter writes the rows that belong there, names row, column and
+//! byte of a broken one, and gives the digest that reading back gives. Single values are in convert.rs.
+mod support;
+
+use bytes::Bytes;
+use pgv2rs_codec::batch::Batch;
+use pgv2rs_codec::convert::{Column, Converter, Kind};
+use pgv2rs_codec::digest::Digest;
+use pgv2rs_codec::error::Cause;
+use pgv2rs_codec::frame::Rows;
+use support::{
+    REAL_ARRAY, Row, array, batch, conversion, fields, pgvector, row, sparsevec, vector, vector_to,
+};
+
+const OID: u32 = 0x0001_2345;
+
+/// id, name, embedding, tags: a row as users have it.
+fn mixed_columns() -> Vec<Column> {
+    let embedding = Column::Convert(vector_to(Kind::F32));
+    vec![Column::Pass, Column::Pass, embedding, Column::PassArray]
+}
+
+fn mixed_rows() -> Vec<Row> {
+    let tags = |flag| Some(array(25, flag, &[Some(b"red".to_vec())]));
+    vec![
+        vec![
+            Some(vec![0; 8]),
+            Some(b"one".to_vec()),
+            Some(vector(&[1.0, -2.0])),
+            tags(0),
+        ],
+        vec![Some(vec![1; 8]), None, None, None],
+        vec![None, Some(vec![]), Some(vector(&[0.5; 9])), tags(1)],
+    ]
+}
+
+#[test]
+fn converts_its_column_and_leaves_the_others_as_they_are() {
+    let mut out = b"before".to_vec();
+    let converter = Converter::new(mixed_columns());
+    let converted = converter
+        .convert(&batch(&mixed_rows()), &mut out)
+        .expect("sound rows");
+    assert_eq!((converted.rows, converted.digest.rows()), (3, 3));
+    let rows = fields(out.strip_prefix(b"before").expect("appended"), 4);
+    for (row, source) in rows.iter().zip(mixed_rows()) {
+        assert_eq!(
+            (&row[0], &row[1], &row[3]),
+            (&source[0], &source[1], &source[3])
+        );
+    }
+    assert_eq!(
+        rows[0][2].as_deref(),
+        Some(&[2, 0, 0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0][..])
+    );
+    assert_eq!(rows[1][2], None);
+}
+
+#[test]
+fn the_digest_of_what_is_written_is_that_of_what_comes_back() {
+    let nested = vector_to(Kind::F16)
+        .elements_of(OID)
+        .expect("an array type");
+    let columns = [mixed_columns(), vec![Column::Convert(nested)]].concat();
+    let mut rows = mixed_rows();
+    let flagged = |flag, elements: &[_]| Some(array(16_400, flag, elements));
+    rows[0].push(flagged(1, &[Some(vector(&[1.0]))]));
+    rows[1].push(flagged(1, &[None, Some(vector(&[2.0]))]));
+    rows[2].push(None);
+    let mut out = Vec::new();
+    let sent = Converter::new(columns)
+        .convert(&batch(&rows), &mut out)
+        .expect("sound rows");
+
+    // The target stores the arrays, writes the flag that is true of them, and sends the rows in another order.
+    let mut back = fields(&out, 5);
+    back[2][3] = Some(array(25, 0, &[Some(b"red".to_vec())]));
+    back.rotate_left(1);
+    let read_back = vec![
+        Column::Pass,
+        Column::Pass,
+        Column::Pass,
+        Column::PassArray,
+        Column::PassArray,
+    ];
+    let reader = Converter::new(read_back);
+    assert_eq!(reader.digest(&batch(&back)), Ok(sent));
+    // And a row that only changed place in the batch is no change, one bit in an element is.
+    back[1][2].as_mut().expect("a vector")[3] ^= 1;
+    assert_ne!(
+        reader.digest(&batch(&back)).expect("sound rows").digest,
+        sent.digest
+    );
+}
+
+#[test]
+fn rows_that_only_pass_are_written_as_they_came() {
+    let columns = vec![Column::Pass, Column::Pass, Column::Pass, Column::PassArray];
+    let batch = batch(&mixed_rows());
+    let mut out = Vec::new();
+    let converter = Converter::new(columns);
+    let converted = converter.convert(&batch, &mut out).expect("sound rows");
+    assert_eq!(
+        out,
+        mixed_rows()
+            .iter()
+            .flat_map(|fields| row(fields))
+            .collect::<Vec<_>>()
+    );
+    assert_eq!(converter.digest(&batch), Ok(converted));
+}
+
+#[test]
+fn an_error_names_row_column_and_byte_and_leaves_the_output_alone() {
+    let mut rows = mixed_rows();
+    let row_bytes = |rows: &[Row]| {
+        rows.iter()
+            .map(|fields| row(fields).len() as u64)
+            .sum::<u64>()
+    };
+    rows[2][2] = Some(vector(&[1.0, f32::NAN]));
+    let mut out = b"before".to_vec();
+    let batch = batch(&rows);
+    let error = Converter::new(mixed_columns())
+        .convert(&batch, &mut out)
+        .expect_err("a NaN");
+    assert_eq!(
+        (error.row, error.column, error.cause),
+        (7, Some(2), Cause::NotFinite { element: 1 })
+    );
+    // Before the element: the rows, the field count, a NULL, an empty field, a length, the header, one element.
+    assert_eq!(
+        error.offset,
+        100 + row_bytes(&rows[..2]) + 2 + 4 + 4 + 4 + 4 + 4
+    );
+    assert_eq!(out, b"before");
+    assert_eq!(
+        batch.fields(error.row).expect("the row")[1].as_deref(),
+        Some(&b""[..])
+    );
+}
+
+#[test]
+fn a_batch_gives_single_rows_by_their_ordinal() {
+    let mut batch = batch(&mixed_rows());
+    let last = row(&[Some(vec![9]), None, None, None]);
+    batch.push(Rows {
+        bytes: Bytes::from(last),
+        first_row: 8,
+        rows: 1,
+        offset: 400,
+    });
+    assert_eq!(
+        (batch.rows(), batch.first_row(), batch.is_empty()),
+        (4, 5, false)
+    );
+    assert_eq!(
+        batch.fields(6).expect("a row")[0].as_deref(),
+        Some(&[1; 8][..])
+    );
+    assert_eq!(
+        batch.fields(8).expect("a row")[0].as_deref(),
+        Some(&[9][..])
+    );
+    assert!(batch.fields(4).is_none() && batch.fields(9).is_none() && batch.fields(0).is_none());
+    assert_eq!(
+        (Batch::default().first_row(), Batch::default().is_empty()),
+        (0, true)
+    );
+}
+
+#[test]
+fn rows_that_contradict_their_count_are_refused() {
+    let converters = [mixed_columns(), vec![Column::Pass; 4]].map(Converter::new);
+    for converter in converters {
+        let bytes: Vec<u8> = mixed_rows().iter().flat_map(|fields| row(fields)).collect();
+        for (rows, len) in [(2, bytes.len()), (4, bytes.len()), (3, bytes.len() - 1)] {
+            let mut batch = Batch::default();
+            let bytes = Bytes::copy_from_slice(&bytes[..len]);
+            batch.push(Rows {
+                bytes,
+                first_row: 1,
+                rows,
+                offset: 0,
+            });
+            let mut out = Vec::new();
+            assert!(converter.convert(&batch, &mut out).is_err() && out.is_empty());
+            assert!(converter.digest(&batch).is_err());
+        }
+    }
+}
+
+#[test]
+fn a_batch_in_parts_is_the_same_batch() {
+    let rows: Vec<Row> = (1..40)
+        .map(|dims| vec![Some(sparsevec(dims * 10, &[(3, 1.0)]))])
+        .collect();
+    let mut parts = batch(&rows);
+    let more: Vec<u8> = rows[..3].iter().flat_map(|fields| row(fields)).collect();
+    parts.push(Rows {
+        bytes: more.into(),
+        first_row: 44,
+        rows: 3,
+        offset: 2000,
+    });
+    let converter = Converter::new(vec![Column::Convert(conversion(
+        pgvector(Kind::Sparse),
+        REAL_ARRAY,
+    ))]);
+    let mut whole = Vec::new();
+    let expected = converter.convert(&parts, &mut whole).expect("sound rows");
+    let (mut joined, mut digest, mut count, mut next) = (Vec::new(), Digest::default(), 0, 5);
+    while !parts.is_empty() {
+        assert_eq!(parts.first_row(), next);
+        let mut out = Vec::new();
+        let part = converter
+            .convert_part(&mut parts, &mut out, 5000)
+            .expect("sound rows");
+        let largest_row = 26 + 390 * 8;
+        assert!(out.len() < 5000 + largest_row && (out.len() >= 5000 || parts.is_empty()));
+        joined.extend(out);
+        digest.merge(part.digest);
+        next += part.rows;
+        count += 1;
+    }
+    assert_eq!(
+        (joined, digest, next),
+        (whole, expected.digest, 5 + expected.rows)
+    );
+    assert!(count > 10 && parts.bytes() == 0);
+}
+
+#[test]
+fn a_digest_is_printed_as_32_digits_and_merges_in_any_order() {
+    let (mut left, mut right, mut all) = (Digest::default(), Digest::default(), Digest::default());
+    for (i, row) in [&b"one"[..], b"two", b"three", b"two"]
+        .into_iter()
+        .enumerate()
+    {
+        if i % 2 == 0 {
+            left.add(row)
+        } else {
+            right.add(row)
+        }
+        all.add(row);
+    }
+    let mut merged = right;
+    merged.merge(left);
+    assert_eq!(merged, all);
+    assert_eq!(all.rows(), 4);
+    assert_eq!(all.to_string().len(), 32);
+    assert_eq!(Digest::default().to_string(), "0".repeat(32));
+    let mut one_two_less = left;
+    one_two_less.add(b"two");
+    assert_ne!(one_two_less, all);
+}
+
+#[test]
+fn debug_output_holds_no_value() {
+    let batch = batch(&[vec![Some(b"secret".to_vec())]]);
+    assert!(!format!("{batch:?}").contains("secret"));
+    let rows = Rows {
+        bytes: Bytes::from_static(b"secret"),
+        first_row: 1,
+        rows: 1,
+        offset: 0,
+    };
+    assert!(!format!("{rows:?}").contains("secret"));
+}
