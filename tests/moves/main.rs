@@ -1,0 +1,10 @@
+//! In: source databases of many shapes. Out: the proof, by the servers themselves, that the target holds the same. What the options
+//! change is in options.rs, what is refused in refuses.rs.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod columns;
+mod indexes;
+mod schema;
+mod vectors;

@@ -1,0 +1,192 @@
+//! In: what surrounds the tables: partitions, inheritance, foreign keys, views, names, roles, comments. Out: the same on the target,
+//! by its catalogs and its behaviour.
+
+use crate::common::db::Role;
+use crate::common::{Pair, Place};
+
+#[test]
+fn partitioned_tables_of_two_levels_keep_each_row_in_its_leaf() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int, region text, v vector(2), PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+         CREATE TABLE t_eu PARTITION OF t FOR VALUES IN ('eu') PARTITION BY RANGE (id);
+         CREATE TABLE t_eu_low PARTITION OF t_eu FOR VALUES FROM (0) TO (50); CREATE TABLE t_eu_high PARTITION OF t_eu FOR VALUES FROM (50) TO (100);
+         CREATE TABLE t_us PARTITION OF t FOR VALUES IN ('us'); CREATE TABLE t_other PARTITION OF t DEFAULT;
+         INSERT INTO t SELECT i, (ARRAY['eu', 'us', 'jp'])[i % 3 + 1], ('[' || i || ',0.5]')::vector FROM generate_series(1, 99) i",
+    );
+    let outcome = pair.copy(&[]);
+    let leaves = [
+        "public.t_eu_high",
+        "public.t_eu_low",
+        "public.t_other",
+        "public.t_us",
+    ];
+    assert_eq!(outcome.tables(), leaves);
+    pair.same_answer("SELECT tableoid::regclass, id, region, v::real[]::text FROM t ORDER BY id");
+    pair.same_answer(
+        "SELECT relid::text, parentrelid, level FROM pg_partition_tree('t') ORDER BY 1",
+    );
+    let sql =
+        "INSERT INTO t VALUES (60, 'eu', NULL), (1000, 'zz', NULL) RETURNING tableoid::regclass";
+    pair.target.exec("DELETE FROM t WHERE id = 60");
+    assert_eq!(pair.target.rows(sql), ["t_eu_high", "t_other"]);
+}
+
+#[test]
+fn hash_partitions_keep_every_row() {
+    let pair = Pair::with(
+        "CREATE TYPE mood AS ENUM ('a', 'b', 'c', 'd'); CREATE TABLE t (id int, m mood, v vector(1)) PARTITION BY HASH (id);
+         CREATE TABLE t0 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE t1 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+         INSERT INTO t SELECT i, 'a', '[1]' FROM generate_series(1, 50) i",
+    );
+    pair.copy(&[]);
+    pair.same_answer("SELECT id, tableoid::regclass, m FROM t ORDER BY id");
+}
+
+#[test]
+fn inheritance_keeps_the_rows_of_parent_and_child_apart() {
+    let pair = Pair::with(
+        "CREATE TABLE parent (id int, v vector(2)); CREATE TABLE child (extra text) INHERITS (parent);
+         INSERT INTO parent VALUES (1, '[1,2]'); INSERT INTO child VALUES (2, '[3,4]', 'x'), (3, '[5,6]', NULL)",
+    );
+    pair.copy(&[]);
+    pair.same_answer("SELECT id, v::real[]::text FROM ONLY parent ORDER BY id");
+    pair.same_answer("SELECT tableoid::regclass, id, v::real[]::text FROM parent ORDER BY id");
+    pair.same_answer("SELECT id, extra FROM child ORDER BY id");
+}
+
+#[test]
+fn foreign_keys_in_a_circle_and_to_oneself_come_and_hold() {
+    let pair = Pair::with(
+        "CREATE TABLE a (id int PRIMARY KEY, b int, v vector(1)); CREATE TABLE b (id int PRIMARY KEY, a int REFERENCES a ON DELETE CASCADE);
+         ALTER TABLE a ADD FOREIGN KEY (b) REFERENCES b DEFERRABLE INITIALLY DEFERRED;
+         CREATE TABLE tree (id int PRIMARY KEY, parent int REFERENCES tree, v vector(1));
+         BEGIN; INSERT INTO a VALUES (1, 1, '[1]'); INSERT INTO b VALUES (1, 1); COMMIT;
+         INSERT INTO tree VALUES (1, 2, '[1]'), (2, 1, '[2]')",
+    );
+    pair.copy(&[]);
+    pair.same_answer("SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid), convalidated FROM pg_constraint WHERE contype = 'f' ORDER BY 1, 2");
+    let refused = pair
+        .target
+        .try_exec("INSERT INTO tree VALUES (3, 99, NULL)");
+    assert!(refused.is_err_and(|e| e.starts_with("23503")));
+}
+
+#[test]
+fn views_answer_as_before() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, kind text, v vector(2)); INSERT INTO t SELECT i, 'k' || i % 3, ('[' || i || ',1]')::vector FROM generate_series(1, 20) i;
+         CREATE VIEW with_vector AS SELECT id, v FROM t WHERE kind = 'k1'; CREATE VIEW over_view AS SELECT id FROM with_vector WHERE id > 5;
+         CREATE VIEW counts (what, n) AS SELECT kind, count(*) FROM t GROUP BY kind",
+    );
+    pair.copy(&[]);
+    pair.same_answer("SELECT id, v::real[]::text FROM with_vector ORDER BY id");
+    pair.same_answer("SELECT id FROM over_view ORDER BY id");
+    pair.same_answer("SELECT what, n FROM counts ORDER BY what");
+}
+
+#[test]
+fn materialized_views_are_filled_and_indexed_and_those_without_data_stay_so() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(2)); INSERT INTO t SELECT i, ('[' || i || ',1]')::vector FROM generate_series(1, 20) i;
+         CREATE MATERIALIZED VIEW m AS SELECT id, v FROM t WHERE id % 2 = 0; CREATE UNIQUE INDEX m_id ON m (id);
+         CREATE MATERIALIZED VIEW over_m AS SELECT count(*) AS n FROM m; CREATE MATERIALIZED VIEW unfilled AS SELECT id FROM t WITH NO DATA",
+    );
+    pair.copy(&[]);
+    pair.same_answer("SELECT id, v::real[]::text FROM m ORDER BY id");
+    pair.same_answer("SELECT n FROM over_m");
+    pair.same_answer("SELECT relname, relispopulated FROM pg_class WHERE relkind = 'm' ORDER BY 1");
+    pair.same_answer("SELECT indexdef FROM pg_indexes WHERE tablename = 'm'");
+}
+
+#[test]
+fn odd_names_are_quoted_by_the_servers_rules() {
+    let pair = Pair::with(
+        r#"CREATE SCHEMA "Mixed Case"; CREATE SCHEMA "we""ird.x";
+         CREATE TABLE "We""ird.Näme" ("Id" int PRIMARY KEY, "select" vector(2), "a b" text, "per%cent" int, "$1" int);
+         INSERT INTO "We""ird.Näme" VALUES (1, '[1,2]', 'x', 5, 6), (2, NULL, 'y', NULL, 7);
+         CREATE TABLE "Mixed Case"."order" ("user" serial PRIMARY KEY, "Vec" vector(2)); INSERT INTO "Mixed Case"."order" ("Vec") VALUES ('[3,4]');
+         CREATE TABLE "we""ird.x"."tab	le" (id int, "line
+break" vector(1)); INSERT INTO "we""ird.x"."tab	le" VALUES (1, '[9]');
+         CREATE INDEX "In""dex.Näme" ON "We""ird.Näme" USING hnsw ("select" vector_l2_ops);
+         CREATE TABLE "it's" (id int, v vector(1))"#,
+    );
+    pair.copy(&[]);
+    pair.same_answer(r#"SELECT "Id", "select"::real[]::text, "a b", "per%cent", "$1" FROM "We""ird.Näme" ORDER BY 1"#);
+    pair.same_answer(r#"SELECT "user", "Vec"::real[]::text FROM "Mixed Case"."order""#);
+    pair.same_answer("SELECT id, \"line\nbreak\"::real[]::text FROM \"we\"\"ird.x\".\"tab\tle\"");
+    pair.same_answer("SELECT relname FROM pg_class WHERE relname = 'In\"dex.Näme'");
+    let next = r#"INSERT INTO "Mixed Case"."order" ("Vec") VALUES (NULL) RETURNING "user""#;
+    assert_eq!(pair.target.one(next), "2");
+}
+
+#[test]
+fn two_schemas_with_tables_of_one_name_do_not_mix() {
+    let pair = Pair::with(
+        "CREATE SCHEMA one; CREATE SCHEMA two; CREATE TABLE one.t (id int, v vector(1)); CREATE TABLE two.t (id int, v vector(2));
+         CREATE TABLE two.refs (t int, v public.halfvec(1));
+         INSERT INTO one.t VALUES (1, '[1]'); INSERT INTO two.t VALUES (2, '[2,3]'), (3, '[4,5]'); CREATE INDEX i ON two.t USING hnsw (v vector_ip_ops)",
+    );
+    pair.copy(&[]);
+    pair.same_answer("SELECT id, v::real[]::text FROM one.t");
+    pair.same_answer("SELECT id, v::real[]::text FROM two.t ORDER BY id");
+    pair.same_answer("SELECT nspname FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace WHERE relname = 'i'");
+}
+
+#[test]
+fn a_grantee_can_read_the_vectors_on_the_target() {
+    let role = Role::create(&[Place::source(), Place::target()], "");
+    let pair = Pair::with(
+        "CREATE SCHEMA app; CREATE TABLE app.t (id int PRIMARY KEY, v vector(2)); INSERT INTO app.t VALUES (1, '[1,2]')",
+    );
+    let name = &role.name;
+    pair.source.exec(&format!(
+        "GRANT USAGE ON SCHEMA app TO {name}; GRANT SELECT ON app.t TO {name}"
+    ));
+    pair.copy(&[]);
+    pair.target.exec(&format!("SET ROLE {name}"));
+    let nearest = "SELECT id, v::real[]::text FROM app.t ORDER BY v OPERATOR(vectors.<->) '[0,0]'::vectors.vector";
+    assert_eq!(pair.target.rows(nearest), ["1|{1,2}"]);
+    let refused = pair.target.try_exec("DELETE FROM app.t");
+    assert!(refused.is_err_and(|e| e.starts_with("42501")));
+    pair.target.exec("RESET ROLE");
+}
+
+#[test]
+fn tables_keep_their_owner_who_can_use_the_vectors() {
+    let role = Role::create(&[Place::source(), Place::target()], "");
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(2)); INSERT INTO t VALUES (1, '[1,2]')",
+    );
+    pair.source
+        .exec(&format!("ALTER TABLE t OWNER TO {}", role.name));
+    pair.copy(&[]);
+    let owner = "SELECT tableowner FROM pg_tables WHERE tablename = 't'";
+    assert_eq!(pair.target.one(owner), role.name);
+    pair.target.exec(&format!(
+        "SET ROLE {}; INSERT INTO t VALUES (2, '[3,4]'); RESET ROLE",
+        role.name
+    ));
+}
+
+#[test]
+fn comments_come_too() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(2)); COMMENT ON TABLE t IS 'it''s a table'; COMMENT ON COLUMN t.v IS 'the vector(2); of it';
+         CREATE INDEX i ON t USING hnsw (v vector_l2_ops); COMMENT ON INDEX i IS 'by USING hnsw'",
+    );
+    pair.copy(&[]);
+    pair.same_answer("SELECT obj_description('t'::regclass), col_description('t'::regclass, 2), obj_description('i'::regclass)");
+}
+
+#[test]
+fn triggers_come_after_the_rows_and_do_not_fire_for_them() {
+    let pair = Pair::with(
+        "CREATE TABLE log (n int); CREATE TABLE t (id int, v vector(1));
+         CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.log VALUES (NEW.id); RETURN NEW; END';
+         INSERT INTO t VALUES (1, '[1]'), (2, '[2]'); CREATE TRIGGER noting AFTER INSERT ON t FOR EACH ROW EXECUTE FUNCTION note()",
+    );
+    pair.copy(&[]);
+    assert_eq!(pair.target.count("log"), Some(0));
+    pair.target.exec("INSERT INTO t VALUES (3, NULL)");
+    assert_eq!(pair.target.rows("SELECT n FROM log"), ["3"]);
+}
