@@ -175,7 +175,6 @@ async fn planned(
     let wishes = Wishes {
         mappings: &options.mappings,
         format: options.format,
-        overflow: options.overflow,
         schema_source: options.schema_source,
         index_threads: options.index_threads,
         jobs: options.jobs,

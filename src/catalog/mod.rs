@@ -98,7 +98,6 @@ pub struct Type {
     pub element: u32,
     pub base: u32,
     pub typmod: i32,
-    pub subtype: u32,
     pub has_binary: bool,
     pub built_in: bool,
     /// The type of pgvector that this is.

@@ -126,7 +126,6 @@ mod tests {
             element: 0,
             base: 0,
             typmod: -1,
-            subtype: 0,
             has_binary: true,
             built_in: false,
             vector: None,

@@ -94,8 +94,7 @@ async fn vector_types(client: &Client) -> Result<HashMap<u32, SourceType>> {
 async fn types(client: &Client, vectors: &HashMap<u32, SourceType>) -> Result<HashMap<u32, Type>> {
     let sql = "SELECT t.oid, pg_catalog.format_type(t.oid, NULL), t.typtype, \
         CASE WHEN t.typcategory = 'A' AND t.typlen = -1 THEN t.typelem ELSE 0 END, t.typbasetype, t.typtypmod, \
-        coalesce(r.rngsubtype, 0::oid), t.typsend <> 0 AND t.typreceive <> 0, t.typname::text \
-        FROM pg_catalog.pg_type t LEFT JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid";
+        t.typsend <> 0 AND t.typreceive <> 0 FROM pg_catalog.pg_type t";
     let mut types = HashMap::new();
     for row in rows(client, "pg_type", sql).await? {
         let oid: u32 = row.get(0);
@@ -110,8 +109,7 @@ async fn types(client: &Client, vectors: &HashMap<u32, SourceType>) -> Result<Ha
             element: row.get(3),
             base: row.get(4),
             typmod: row.get(5),
-            subtype: row.get(6),
-            has_binary: row.get(7),
+            has_binary: row.get(6),
             built_in: oid < 16384,
             vector,
         };

@@ -27,7 +27,6 @@ pub struct Target {
 /// A relation that is on the target already.
 #[derive(Debug, Clone)]
 pub struct Existing {
-    pub oid: u32,
     pub kind: char,
     pub has_rows: bool,
     /// (column, type as format_type prints it with an empty search_path)
@@ -86,7 +85,7 @@ async fn preloaded(client: &Client) -> Result<bool> {
 }
 
 async fn relations(client: &Client) -> Result<HashMap<(String, String), Existing>> {
-    let sql = "SELECT n.nspname::text, c.relname::text, c.oid, c.relkind, \
+    let sql = "SELECT n.nspname::text, c.relname::text, c.relkind, \
         ARRAY(SELECT a.attname::text FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 \
           AND NOT a.attisdropped ORDER BY a.attnum), \
         ARRAY(SELECT pg_catalog.format_type(a.atttypid, a.atttypmod) FROM pg_catalog.pg_attribute a \
@@ -104,16 +103,15 @@ async fn relations(client: &Client) -> Result<HashMap<(String, String), Existing
     let mut relations = HashMap::new();
     for r in rows {
         let columns = r
-            .get::<_, Vec<String>>(4)
+            .get::<_, Vec<String>>(3)
             .into_iter()
-            .zip(r.get::<_, Vec<String>>(5))
+            .zip(r.get::<_, Vec<String>>(4))
             .collect();
         let existing = Existing {
-            oid: r.get(2),
-            kind: char::from(r.get::<_, i8>(3) as u8),
+            kind: char::from(r.get::<_, i8>(2) as u8),
             has_rows: false,
             columns,
-            obstacles: r.get(6),
+            obstacles: r.get(5),
         };
         relations.insert((r.get(0), r.get(1)), existing);
     }

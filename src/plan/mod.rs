@@ -13,14 +13,13 @@ use serde::Serialize;
 use crate::catalog::portable::{Shape, holds_interval, shape};
 use crate::catalog::target::Target;
 use crate::catalog::{Index, Relation, Source, Type};
-use crate::cli::{Format, Mapping, Overflow, SchemaSource};
+use crate::cli::{Format, Mapping, SchemaSource};
 use columns::Decider;
 
 /// What the plan needs of the command line.
 pub struct Wishes<'a> {
     pub mappings: &'a [Mapping],
     pub format: Format,
-    pub overflow: Overflow,
     pub schema_source: SchemaSource,
     pub index_threads: u32,
     pub jobs: usize,

@@ -11,7 +11,7 @@ pub use rehearse::rehearse;
 use std::collections::HashSet;
 
 use dialect::dump::{Dump, Entry, ObjectId};
-use dialect::rewrite::Context;
+use dialect::rewrite::{Context, LeftOut};
 
 use crate::catalog::{Source, class};
 use crate::cli::{Format, SchemaSource};
@@ -85,18 +85,14 @@ pub fn translate(
         source,
         selection,
         schema_source: wishes.0,
-        left_out: plan
-            .left_out
-            .iter()
-            .map(|&oid| ObjectId {
-                class: class::RELATION,
-                oid,
-            })
-            .collect(),
-        left_out_entries: HashSet::new(),
+        left_out: plan.left_out.clone(),
+        gone: LeftOut::default(),
         schema: Schema::default(),
         findings: Vec::new(),
     };
+    for relation in plan.left_out.iter().filter_map(|&oid| source.relation(oid)) {
+        translation.gone.relation(&relation.schema, &relation.name);
+    }
     translation.section(&parse(&sections.before_data)?, &plan.context, true);
     translation.section(&parse(&sections.after_data)?, &plan.context, false);
     let Translation {
@@ -106,13 +102,8 @@ pub fn translate(
         ..
     } = translation;
     plan.findings.extend(findings);
-    // A table that the dialect could not say is not copied either.
-    plan.left_out.extend(
-        left_out
-            .iter()
-            .filter(|o| o.class == class::RELATION)
-            .map(|o| o.oid),
-    );
+    // A table that the dialect cannot say is not copied either.
+    plan.left_out.extend(left_out);
     plan.tables.retain(|t| !plan.left_out.contains(&t.oid));
     Ok(schema)
 }
@@ -121,8 +112,10 @@ struct Translation<'a> {
     source: &'a Source,
     selection: &'a Selection,
     schema_source: SchemaSource,
-    left_out: HashSet<ObjectId>,
-    left_out_entries: HashSet<u32>,
+    /// Relations that do not come; their own findings say why.
+    left_out: HashSet<u32>,
+    /// What hangs on them.
+    gone: LeftOut,
     schema: Schema,
     findings: Vec<Finding>,
 }
@@ -138,11 +131,15 @@ impl Translation<'_> {
             {
                 continue;
             }
-            if let Some(reason) = self.goes_with(entry) {
-                self.leave_out(entry, Severity::Note, reason, "");
+            let relation = identity(entry)
+                .filter(|o| o.class == class::RELATION)
+                .map(|o| o.oid);
+            if relation.is_some_and(|oid| self.left_out.contains(&oid)) {
                 continue;
             }
-            let translated = dialect::rewrite::entry(entry, context);
+            let translated = self
+                .gone
+                .follow(entry, || dialect::rewrite::entry(entry, context));
             for finding in translated.findings {
                 self.findings.push(Finding {
                     severity: match finding.severity {
@@ -155,7 +152,7 @@ impl Translation<'_> {
                 });
             }
             if translated.left_out {
-                self.mark_left_out(entry);
+                self.left_out.extend(relation);
             } else if !translated.statements.is_empty() {
                 let step = self.step(entry, translated.statements, context, before_data);
                 self.schema.steps.push(step);
@@ -186,41 +183,6 @@ impl Translation<'_> {
             .map(|i| i.oid)
     }
 
-    /// Why an entry cannot come without another one that is left out.
-    fn goes_with(&self, entry: &Entry) -> Option<String> {
-        if identity(entry).is_some_and(|o| self.left_out.contains(&o)) {
-            return Some("it is left out by a finding above".into());
-        }
-        let owner = self.owner(entry);
-        let relation = owner.map(|oid| ObjectId {
-            class: class::RELATION,
-            oid,
-        });
-        if relation.is_some_and(|r| self.left_out.contains(&r)) {
-            let name = owner
-                .and_then(|oid| self.source.relation(oid))
-                .map(|r| r.display());
-            return Some(format!(
-                "its table {} is left out",
-                name.unwrap_or_default()
-            ));
-        }
-        if entry.kind == "INDEX ATTACH"
-            && let Some(oid) = self.index_named(entry)
-            && self.left_out.contains(&ObjectId {
-                class: class::RELATION,
-                oid,
-            })
-        {
-            return Some("its index is left out".into());
-        }
-        entry
-            .dependencies
-            .iter()
-            .any(|id| self.left_out_entries.contains(id))
-            .then(|| "what it belongs to is left out".into())
-    }
-
     /// The table whose part the entry is, for everything that pg_dump lists apart from its table.
     fn owner(&self, entry: &Entry) -> Option<u32> {
         match entry.kind.as_str() {
@@ -241,17 +203,6 @@ impl Translation<'_> {
             "MATERIALIZED VIEW DATA" => entry.object.map(|o| o.oid),
             _ => self.selection.owner(identity(entry)?),
         }
-    }
-
-    fn leave_out(&mut self, entry: &Entry, severity: Severity, reason: String, remedy: &str) {
-        self.mark_left_out(entry);
-        self.findings
-            .push(Finding::new(severity, object(entry), reason).remedy(remedy));
-    }
-
-    fn mark_left_out(&mut self, entry: &Entry) {
-        self.left_out_entries.insert(entry.dump_id);
-        self.left_out.extend(identity(entry));
     }
 
     fn step(
