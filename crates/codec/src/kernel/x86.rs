@@ -1,5 +1,21 @@
 //! Comes in: what `scalar` takes. Goes out: the same bytes and answers, faster. Each function may only be called where AVX2
 //! and F16C are there. What a block of intrinsics leaves over at the end goes through the scalar loop.
+//!
+//! Nanoseconds for 768 and 1536 elements in cache, CPU time, on an EPYC 7003 (Zen 3, AVX2) in November 2026: why the first five
+//! are written with intrinsics and the others are not. `benches/kernel.rs` measures what is here now.
+//! ```text
+//!                scalar          compiled again   intrinsics
+//! f32_to_f16      809   1629      229    496        80    173
+//! f16_to_f32      346    749      160    319        62    119
+//! f16_to_array   1214   2360      399    798       114    260
+//! f32_to_bits     360    740      261    501        64    115
+//! f16_to_bits     380    778      229    384       111    203
+//! f32_to_f32      182    395       67    134
+//! f32_to_array    252    880      256    314
+//! bits_to_array   447    758      179    384
+//! indices         637   1241      114    359
+//! values          345    490      156    159
+//! ```
 use std::arch::x86_64::*;
 
 use super::scalar;
