@@ -9,6 +9,7 @@ use codec::batch::Batch;
 use codec::convert::{Column, Conversion, Converted, Converter, Encoding, Form, Kind};
 use dialect::types::{SourceType, TargetType, TypeChange};
 
+use super::BATCH_BYTES;
 use crate::cli::Overflow;
 use crate::plan::{TablePlan, Travel};
 
@@ -98,26 +99,46 @@ pub struct Refused {
     pub key: Vec<Option<Bytes>>,
 }
 
-/// Converts one batch in the pool, into `out`, which may come with a header in it.
+/// One CopyData message's worth of rows, and what is left of the batch: nothing, but where values grow. A sparse vector or a
+/// bit string may be a hundred thousand times as large when it is a `real[]`.
+pub struct Part {
+    pub converted: Converted,
+    pub buffer: Vec<u8>,
+    pub rest: Batch,
+}
+
+/// A batch is about 1 MiB and usually leaves in one part: `real[]` from dense vectors twice its size.
+const PART_BYTES: usize = 4 * BATCH_BYTES;
+
+/// Converts a batch in the pool, or its first part, into `buffer`. None when the pool gives no answer.
 pub async fn in_pool(
     converter: &Arc<Converter>,
     key_columns: &Arc<[usize]>,
-    batch: Batch,
-    mut out: Vec<u8>,
-) -> Option<Result<(Converted, Vec<u8>), Refused>> {
+    mut batch: Batch,
+    mut buffer: Vec<u8>,
+) -> Option<Result<Part, Refused>> {
     let (reply, answer) = tokio::sync::oneshot::channel();
     let (converter, key_columns) = (converter.clone(), key_columns.clone());
     rayon::spawn(move || {
-        let done = converter.convert(&batch, &mut out).map_err(|error| {
-            let fields = batch.fields(error.row).unwrap_or_default();
-            let key = key_columns
-                .iter()
-                .map(|&i| fields.get(i).cloned().flatten())
-                .collect();
-            Refused { error, key }
-        });
+        let done = match converter.convert_part(&mut batch, &mut buffer, PART_BYTES) {
+            Ok(converted) => Ok(Part {
+                converted,
+                buffer,
+                rest: batch,
+            }),
+            Err(error) => {
+                let fields = batch.fields(error.row).unwrap_or_default();
+                let key = key_columns
+                    .iter()
+                    .map(|&i| fields.get(i).cloned().flatten());
+                Err(Refused {
+                    error,
+                    key: key.collect(),
+                })
+            }
+        };
         // The receiver is gone only when the copy was given up.
-        let _ = reply.send(done.map(|converted| (converted, out)));
+        let _ = reply.send(done);
     });
     answer.await.ok()
 }

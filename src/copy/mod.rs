@@ -22,7 +22,7 @@ use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
 use crate::progress::Progress;
 use crate::snapshot;
-use convert::{Refused, in_pool};
+use convert::{Part, Refused, in_pool};
 use read::Reader;
 use write::{Chunk, Spare, Writer};
 
@@ -198,19 +198,34 @@ async fn stream(
             let lost = || {
                 Error::new(Side::Internal, "converting a batch").because("the pool gave no answer")
             };
-            let converted = work
+            let mut permit = Some(permit);
+            let mut part = work
                 .await
                 .map_err(|e| lost().because(e))?
                 .ok_or_else(lost)?;
-            let (converted, buffer) = match converted {
-                Ok(done) => done,
-                Err(refused) => return Err(refusal(&job.monitor, table, refused).await),
-            };
-            total.converted += converted.rows;
-            total.digest.merge(converted.digest);
             total.bytes += bytes;
-            sink.send(Chunk::new(buffer, &spare, permit)).await?;
-            job.progress.moved(converted.rows, bytes);
+            loop {
+                let Part {
+                    converted,
+                    buffer,
+                    rest,
+                } = match part {
+                    Ok(part) => part,
+                    Err(refused) => return Err(refusal(&job.monitor, table, refused).await),
+                };
+                total.converted += converted.rows;
+                total.digest.merge(converted.digest);
+                job.progress
+                    .moved(converted.rows, if rest.is_empty() { bytes } else { 0 });
+                // The batch's permit goes with its last part.
+                let held = permit.take_if(|_| rest.is_empty());
+                sink.send(Chunk::new(buffer, &spare, held)).await?;
+                if rest.is_empty() {
+                    break;
+                }
+                let next = in_pool(&converter, &keys, rest, spare.take()).await;
+                part = next.ok_or_else(lost)?;
+            }
         }
         Ok((sink, total))
     };

@@ -42,12 +42,12 @@ pub struct Chunk {
 }
 
 impl Chunk {
-    pub fn new(buffer: Vec<u8>, spare: &Spare, permit: OwnedSemaphorePermit) -> Chunk {
+    pub fn new(buffer: Vec<u8>, spare: &Spare, permit: Option<OwnedSemaphorePermit>) -> Chunk {
         Chunk {
             buffer,
             at: 0,
             spare: Some(spare.back.clone()),
-            _permit: Some(permit),
+            _permit: permit,
         }
     }
 
