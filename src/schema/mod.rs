@@ -87,6 +87,7 @@ pub fn translate(
         schema_source: wishes.0,
         left_out: plan.left_out.clone(),
         gone: LeftOut::default(),
+        vector_entries: HashSet::new(),
         schema: Schema::default(),
         findings: Vec::new(),
     };
@@ -116,6 +117,8 @@ struct Translation<'a> {
     left_out: HashSet<u32>,
     /// What hangs on them.
     gone: LeftOut,
+    /// The dump's numbers of vector indexes: what comments on one cannot be rehearsed without it.
+    vector_entries: HashSet<u32>,
     schema: Schema,
     findings: Vec<Finding>,
 }
@@ -206,7 +209,7 @@ impl Translation<'_> {
     }
 
     fn step(
-        &self,
+        &mut self,
         entry: &Entry,
         statements: Vec<String>,
         context: &Context,
@@ -217,12 +220,17 @@ impl Translation<'_> {
             "INDEX ATTACH" => self.index_named(entry),
             _ => id.filter(|o| o.class == class::RELATION).map(|o| o.oid),
         };
-        let vector = index.is_some_and(|oid| context.indexes.contains_key(&oid));
+        let vector_index = index.is_some_and(|oid| context.indexes.contains_key(&oid));
+        if vector_index {
+            self.vector_entries.insert(entry.dump_id);
+        }
+        let on_vector_index = |id: &u32| self.vector_entries.contains(id);
+        let vector = vector_index || entry.dependencies.iter().any(on_vector_index);
         let phase = match entry.kind.as_str() {
             "SESSION" => Phase::Session,
             _ if before_data => Phase::BeforeData,
             "MATERIALIZED VIEW DATA" => Phase::Refresh,
-            "INDEX" if vector => Phase::VectorIndex,
+            "INDEX" if vector_index => Phase::VectorIndex,
             "INDEX" | "CONSTRAINT" => Phase::Index,
             "INDEX ATTACH" => Phase::Attach,
             "FK CONSTRAINT" => Phase::ForeignKey,
@@ -236,7 +244,9 @@ impl Translation<'_> {
             table: self.owner(entry),
             vector,
             statements,
-            before: vector.then(|| entry.statements.first().cloned()).flatten(),
+            before: vector_index
+                .then(|| entry.statements.first().cloned())
+                .flatten(),
         }
     }
 }
