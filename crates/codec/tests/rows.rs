@@ -267,3 +267,23 @@ fn debug_output_holds_no_value() {
     };
     assert!(!format!("{rows:?}").contains("secret"));
 }
+
+#[test]
+fn an_error_in_a_later_part_is_that_of_the_whole_batch() {
+    let mut rows: Vec<Row> = vec![vec![Some(vector(&[1.0; 9]))]; 10];
+    rows[8][0] = Some(vector(&[f32::INFINITY]));
+    let converter = Converter::new(vec![Column::Convert(vector_to(Kind::F32))]);
+    let expected = converter
+        .convert(&batch(&rows), &mut Vec::new())
+        .expect_err("an infinity");
+    let mut parts = batch(&rows);
+    for _ in 0..8 {
+        let part = converter
+            .convert_part(&mut parts, &mut Vec::new(), 1)
+            .expect("sound rows");
+        assert_eq!(part.rows, 1);
+    }
+    let found = converter.convert_part(&mut parts, &mut Vec::new(), 1);
+    assert_eq!(found, Err(expected));
+    assert_eq!((parts.rows(), parts.first_row()), (2, expected.row));
+}
