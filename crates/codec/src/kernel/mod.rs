@@ -1,7 +1,7 @@
 //! Comes in: the elements of a payload and an instruction set. Goes out: the elements of the new payload, and whether all of
 //! them were legal. No header is read here, and no length is trusted: a kernel works on as many elements as both sides hold.
 //!
-//! [`scalar`] has one safe loop for each kernel. `x86` compiles the same loops again for AVX2 and replaces those where
+//! `scalar` has one safe loop for each kernel. `x86` compiles the same loops again for AVX2 and replaces those where
 //! intrinsics were measured to be at least 1.5 times as fast; it holds all `unsafe` code of the crate, but for the calls below.
 //! Sources are big-endian. Targets are little-endian, but for `real[]` elements.
 #![allow(unsafe_code)]
