@@ -1,0 +1,193 @@
+//! In: sources with something that cannot come. Out: findings that name object, reason and remedy, all at once and at plan time;
+//! with --allow-findings the object is left out, the rest comes, and the report says so.
+
+use crate::common::db::Role;
+use crate::common::{Pair, Place, unique};
+
+#[test]
+fn columns_whose_bytes_do_not_travel_are_all_named_in_one_plan() {
+    let pair = Pair::with(
+        "CREATE TYPE mood AS ENUM ('a', 'b'); CREATE TYPE pair AS (x int, y mood);
+         CREATE TABLE composites (id int, c pair, v vector(1)); CREATE TABLE classes (id int, r regclass); CREATE TABLE moods (id int, m mood[]);
+         CREATE TABLE acls (id int, a aclitem); CREATE TABLE fine (id int, v vector(1)); INSERT INTO fine VALUES (1, '[5]');
+         INSERT INTO moods VALUES (1, '{a,b}')",
+    );
+    let before = pair.target.catalog();
+    let words = [
+        "public.composites.c",
+        "public.classes.r",
+        "public.moods.m",
+        "public.acls.a",
+        "do not travel",
+        "--allow-findings",
+        "what to do",
+    ];
+    pair.run(&[]).refused(2, &words);
+    assert_eq!(pair.target.catalog(), before);
+    let outcome = pair.run(&["--allow-findings"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    assert_eq!(outcome.tables(), ["public.fine"]);
+    assert!(
+        outcome.report()["findings"]
+            .to_string()
+            .contains("public.moods.m")
+    );
+    assert_eq!(
+        pair.target.rows("SELECT v::real[]::text FROM fine"),
+        ["{5}"]
+    );
+    assert_eq!(pair.target.count("moods"), None);
+}
+
+#[test]
+fn an_l1_index_is_a_finding_and_the_rows_come_without_it() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(2)); INSERT INTO t VALUES (1, '[1,2]'); CREATE INDEX by_l1 ON t USING hnsw (v vector_l1_ops);
+         CREATE INDEX by_l2 ON t USING hnsw (v vector_l2_ops)",
+    );
+    pair.run(&[])
+        .refused(2, &["by_l1", "l1", "--allow-findings"]);
+    let outcome = pair.run(&["--allow-findings"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    pair.same_answer("SELECT id, v::real[]::text FROM t");
+    let indexes = "SELECT indexname FROM pg_indexes WHERE tablename = 't' ORDER BY 1";
+    assert_eq!(pair.target.rows(indexes), ["by_l2", "t_pkey"]);
+    assert!(outcome.report()["findings"].to_string().contains("by_l1"));
+}
+
+#[test]
+fn a_role_that_the_target_lacks_is_found_in_the_rehearsal() {
+    let role = Role::create(&[Place::source()], "");
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(2)); INSERT INTO t VALUES (1, '[1,2]'); CREATE TABLE fine (id int, v vector(1)); INSERT INTO fine VALUES (1, '[5]')",
+    );
+    let name = &role.name;
+    pair.source.exec(&format!("GRANT SELECT ON t TO {name}"));
+    let before = pair.target.catalog();
+    pair.run(&[])
+        .refused(2, &[name, "does not exist", "what to do"]);
+    assert_eq!(pair.target.catalog(), before);
+    let outcome = pair.run(&["--allow-findings"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    assert!(
+        outcome.report()["findings"]
+            .to_string()
+            .contains(name.as_str())
+    );
+    pair.same_answer("SELECT v::real[]::text FROM fine");
+    pair.same_answer("SELECT id, v::real[]::text FROM t");
+    pair.source.exec(&format!("REVOKE ALL ON t FROM {name}"));
+}
+
+/// An expression that is not translated yet is said; it is never applied in pgvector's words, and never silently dropped.
+#[test]
+fn expressions_over_vectors_that_are_not_translated_are_findings() {
+    let pair = Pair::with(
+        "CREATE TABLE defaults (id int, v vector(2) DEFAULT '[1,2]'); CREATE TABLE checks (id int, v vector(2) CHECK (v <-> '[0,0]' < 5));
+         CREATE TABLE fine (id int, v vector(1)); INSERT INTO fine VALUES (1, '[5]');
+         CREATE VIEW distances AS SELECT id, v <-> '[0]' AS d FROM fine; CREATE FUNCTION nearest() RETURNS bigint LANGUAGE sql BEGIN ATOMIC SELECT id FROM fine ORDER BY v <-> '[0]' LIMIT 1; END",
+    );
+    let before = pair.target.catalog();
+    let outcome = pair.run(&[]);
+    outcome.refused(2, &["defaults", "checks", "distances", "nearest"]);
+    assert_eq!(pair.target.catalog(), before);
+    let outcome = pair.run(&["--allow-findings"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    pair.same_answer("SELECT v::real[]::text FROM fine");
+    let findings = outcome.report()["findings"].to_string();
+    for name in ["defaults", "checks", "distances", "nearest"] {
+        assert!(findings.contains(name), "{findings}");
+    }
+}
+
+#[test]
+fn an_index_on_an_unlogged_table_is_a_finding() {
+    let pair = Pair::with(
+        "CREATE UNLOGGED TABLE t (id int, v vector(2)); INSERT INTO t VALUES (1, '[1,2]'); CREATE INDEX near ON t USING hnsw (v vector_l2_ops)",
+    );
+    pair.run(&[]).refused(2, &["near", "UNLOGGED"]);
+    let outcome = pair.run(&["--allow-findings"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    pair.same_answer("SELECT id, v::real[]::text FROM t");
+}
+
+#[test]
+fn an_infinite_interval_is_refused_where_the_target_would_take_it_for_a_finite_one() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int, i interval, v vector(1)); INSERT INTO t VALUES (1, '1 day', '[1]')",
+    );
+    let version = |db: &crate::common::Db| {
+        db.one("SELECT current_setting('server_version_num')::int / 10000 >= 17") == "t"
+    };
+    if !version(&pair.source) || version(&pair.target) {
+        println!("skipped: needs a source of PostgreSQL 17 or later and an older target");
+        return;
+    }
+    pair.source
+        .exec("INSERT INTO t VALUES (2, 'infinity', '[2]')");
+    let before = pair.target.catalog();
+    pair.run(&[]).refused(2, &["public.t.i", "infinite"]);
+    assert_eq!(pair.target.catalog(), before);
+}
+
+#[test]
+fn a_map_that_names_nothing_is_refused() {
+    let pair = Pair::with("CREATE TABLE t (id int, v vector(1))");
+    let before = pair.target.catalog();
+    pair.run(&["--map", "public.t.w=vecf16"])
+        .refused(2, &["--map public.t.w", "no such column"]);
+    pair.run(&["--map", "public.t.id=vecf16"])
+        .refused(2, &["public.t.id", "not a vector"]);
+    pair.run(&["--map", "public.t.v=svector"])
+        .refused(2, &["public.t.v", "no conversion"]);
+    pair.run(&["--map", "v=vecf16"])
+        .refused(2, &["three parts"]);
+    pair.run(&["--map", "public.t.v=int4"])
+        .refused(2, &["no such type"]);
+    assert_eq!(pair.target.catalog(), before);
+}
+
+#[test]
+fn a_pattern_that_matches_nothing_is_refused() {
+    let pair = Pair::with("CREATE TABLE t (id int, v vector(1))");
+    let before = pair.target.catalog();
+    let absent = unique("absent");
+    for option in ["--table", "--schema", "--exclude-table"] {
+        pair.run(&[option, &absent])
+            .refused(2, &[option, &absent, "matches"]);
+    }
+    pair.run(&["--table", "a.b.c"]).refused(2, &["a.b.c"]);
+    assert_eq!(pair.target.catalog(), before);
+}
+
+#[test]
+fn the_usage_page_explains_every_option() {
+    let pair = Pair::new();
+    let outcome = pair.run(&["--help"]);
+    assert_eq!(outcome.code, 0);
+    for option in [
+        "--source",
+        "--target",
+        "--schema",
+        "--table",
+        "--exclude-table",
+        "--map",
+        "--format",
+        "--jobs",
+        "--index-jobs",
+        "--index-threads",
+        "--schema-source",
+        "--dry-run",
+        "--verify",
+        "--report",
+        "--pg-dump",
+        "--allow-findings",
+        "--log-format",
+        "--overflow",
+        "PGV2RS_SOURCE",
+    ] {
+        assert!(outcome.out.contains(option), "{option}\n{}", outcome.out);
+    }
+    assert_eq!(pair.run(&["--no-such-option"]).code, 2);
+    assert_eq!(pair.run(&["--jobs", "0"]).code, 2);
+}
