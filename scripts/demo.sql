@@ -5,6 +5,7 @@
 
 \set ON_ERROR_STOP on
 \set QUIET on
+SET client_encoding = 'UTF8';
 SET client_min_messages = warning;
 SET maintenance_work_mem = :'build_memory';
 SET max_parallel_maintenance_workers = :build_workers;
