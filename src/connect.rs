@@ -209,10 +209,13 @@ const SETTINGS: &str = "SET search_path = ''; SET statement_timeout = 0; SET loc
     SET TimeZone = 'UTC'; SET extra_float_digits = 3; SET bytea_output = 'hex'; SET synchronize_seqscans = off; \
     SET client_min_messages = warning; SET standard_conforming_strings = on";
 
-/// The same for settings that older servers do not know.
+/// The same for settings that older servers do not know. And a database in SQL_ASCII holds bytes, not characters: read as
+/// UTF-8 they would be refused.
 const LATER_SETTINGS: &str = "DO $$ DECLARE s text; BEGIN FOR s IN SELECT name FROM pg_catalog.pg_settings \
     WHERE name IN ('idle_session_timeout', 'transaction_timeout') LOOP \
-    PERFORM pg_catalog.set_config(s, '0', false); END LOOP; END $$";
+    PERFORM pg_catalog.set_config(s, '0', false); END LOOP; \
+    IF pg_catalog.current_setting('server_encoding') = 'SQL_ASCII' THEN \
+    PERFORM pg_catalog.set_config('client_encoding', 'SQL_ASCII', false); END IF; END $$";
 
 fn connect_remedy(error: &tokio_postgres::Error) -> &'static str {
     match error.code().map(|c| c.code()) {
