@@ -170,8 +170,12 @@ impl std::ops::Deref for Db {
 
 impl Db {
     pub fn create(server: &Place, name: &str) -> Db {
-        // Another test's CREATE DATABASE may hold the template for a moment.
-        let make = format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'");
+        Db::create_as(server, name, "ENCODING 'UTF8'")
+    }
+
+    /// With options of CREATE DATABASE.
+    pub fn create_as(server: &Place, name: &str, options: &str) -> Db {
+        let make = format!("CREATE DATABASE {name} TEMPLATE template0 {options}");
         server.session().exec(&make);
         let place = server.with_database(name);
         Db {

@@ -6,5 +6,6 @@ mod common;
 
 mod columns;
 mod indexes;
+mod odd;
 mod schema;
 mod vectors;

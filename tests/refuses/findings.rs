@@ -100,6 +100,23 @@ fn expressions_over_vectors_that_are_not_translated_are_findings() {
     }
 }
 
+/// PGVecto.rs has no equality: neither a key nor a B-tree over a vector can be made there.
+#[test]
+fn a_key_or_a_b_tree_over_a_vector_is_a_finding() {
+    let pair = Pair::with(
+        "CREATE TABLE keyed (v vector(2) PRIMARY KEY); INSERT INTO keyed VALUES ('[1,2]'); CREATE TABLE t (id int PRIMARY KEY, v vector(2)); INSERT INTO t VALUES (1, '[1,2]');
+         CREATE INDEX ordered ON t (v, id); CREATE UNIQUE INDEX single ON t (v)",
+    );
+    let before = pair.target.catalog();
+    pair.run(&[])
+        .refused(2, &["keyed_pkey", "ordered", "single"]);
+    assert_eq!(pair.target.catalog(), before);
+    let outcome = pair.run(&["--allow-findings"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    pair.same_answer("SELECT v::real[]::text FROM keyed");
+    pair.same_answer("SELECT id, v::real[]::text FROM t");
+}
+
 #[test]
 fn an_index_on_an_unlogged_table_is_a_finding() {
     let pair = Pair::with(
