@@ -154,7 +154,10 @@ impl Endpoint {
 
     /// libpq's environment for pg_dump: no password in the process list.
     pub fn libpq_environment(&self) -> Vec<(&'static str, String)> {
-        let mut env = vec![("PGDATABASE", self.database().to_string())];
+        let mut env = vec![
+            ("PGDATABASE", self.database().to_string()),
+            ("PGPORT", "5432".to_string()),
+        ];
         let hosts: Vec<String> = self
             .config
             .get_hosts()

@@ -2,13 +2,14 @@
 //! changed on the way. ARCHITECTURE.md has the way of a row and the map of this crate.
 #![forbid(unsafe_code)]
 
+pub mod after_data;
 pub mod catalog;
 pub mod cli;
 pub mod connect;
 pub mod copy;
 pub mod error;
-pub mod index;
 pub mod plan;
+pub mod prepare;
 pub mod progress;
 pub mod report;
 pub mod run;

@@ -41,7 +41,7 @@ async fn until_done_or_stopped(options: &Options) -> ExitCode {
         Ok(Ended::Unfinished) => ExitCode::from(Side::Target.exit_code()),
         Err(error) => {
             let code = fail(&error);
-            eprintln!("{}", run::what_is_there(&standing));
+            eprintln!("{}", run::what_is_there(&standing, options));
             code
         }
     }
@@ -69,7 +69,8 @@ fn log_to_stderr(options: &Options) {
         (true, _) => "warn",
         (false, 0) => "info",
         (false, 1) => "pgv2rs_copy=debug,info",
-        (false, _) => "debug",
+        // tokio-postgres logs each query with its parameters, which may be values.
+        (false, _) => "debug,tokio_postgres=info",
     };
     let log = tracing_subscriber::fmt()
         .with_writer(std::io::stderr)

@@ -86,6 +86,11 @@ impl Progress {
         }
     }
 
+    /// Tables whose rows are committed.
+    pub fn tables_done(&self) -> u64 {
+        self.0.tables_done.load(Ordering::Relaxed)
+    }
+
     pub fn finish(&self) {
         if let Some(bar) = &self.0.bar {
             bar.finish_and_clear();

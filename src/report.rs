@@ -1,15 +1,17 @@
 //! In: what every step found. Out: the report, as text for a person and as JSON for a program. It holds no password and no value
 //! of any row.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::Path;
 
 use serde::Serialize;
 
+use crate::after_data::{Built, Failed};
 use crate::cli::Verify;
 use crate::copy::Copied;
 use crate::error::{Error, Result, Side};
-use crate::index::{Built, Failed};
 use crate::plan::{Finding, Plan, Severity, TablePlan, Travel};
 use crate::progress::{human_time, megabytes};
 use crate::schema::{Phase, Schema};
@@ -89,6 +91,14 @@ pub fn columns(table: &TablePlan) -> Vec<Column> {
         .collect()
 }
 
+/// Opens the report's file before the run: days later is too late to learn that it cannot be written.
+pub fn create(path: &Path) -> Result<File> {
+    File::create(path).map_err(Error::on(
+        Side::Plan,
+        format!("making the report file {}", path.display()),
+    ))
+}
+
 impl Table {
     pub fn new(table: &TablePlan, copied: &Copied, verdict: Verdict, cutover: Cutover) -> Table {
         Table {
@@ -106,12 +116,12 @@ impl Table {
 }
 
 impl Report {
-    pub fn write_json(&self, path: &Path) -> Result<()> {
-        let attempt = || format!("writing the report to {}", path.display());
-        let mut text =
-            serde_json::to_string_pretty(self).map_err(Error::on(Side::Internal, attempt()))?;
-        text.push('\n');
-        std::fs::write(path, text).map_err(Error::on(Side::Internal, attempt()))
+    pub fn write_json(&self, mut file: File) -> Result<()> {
+        let attempt = "writing the report";
+        serde_json::to_writer_pretty(&mut file, self)
+            .map_err(Error::on(Side::Internal, attempt))?;
+        file.write_all(b"\n")
+            .map_err(Error::on(Side::Internal, attempt))
     }
 
     pub fn text(&self) -> String {
@@ -305,7 +315,10 @@ pub fn plan_text(plan: &Plan, schema: &Schema) -> String {
         line(&mut out, format_args!("  {}", step.object));
         line(
             &mut out,
-            format_args!("    old: {}", step.before.as_deref().unwrap_or_default()),
+            format_args!(
+                "    old: {}",
+                step.index.as_ref().map_or("", |i| i.before.as_str())
+            ),
         );
         let new = step.statements.join("; ").replace('\n', "\n         ");
         line(&mut out, format_args!("    new: {new}"));

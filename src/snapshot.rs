@@ -2,7 +2,10 @@
 //! Without the locks a TRUNCATE, a rewriting ALTER or a VACUUM FULL by someone else makes a reader under the same
 //! snapshot see fewer rows or none, silently.
 
+use std::sync::Mutex;
 use std::time::Duration;
+
+use futures::future::try_join_all;
 
 use crate::catalog;
 use crate::connect::{Endpoint, Session, quote_qualified};
@@ -15,6 +18,8 @@ pub struct Holder {
     pub id: String,
     /// Its text, for txid_visible_in_snapshot after it is gone.
     pub visible: String,
+    /// What is locked.
+    tables: Vec<(u32, String, String)>,
 }
 
 /// A table made or dropped between the list and the locks moves the list; it settles at once on any sane source.
@@ -45,6 +50,7 @@ pub async fn hold(source: &Endpoint) -> Result<Holder> {
                 session,
                 id: row.get(0),
                 visible: row.get(1),
+                tables,
             });
         }
         session
@@ -82,18 +88,82 @@ async fn lock(session: &Session, tables: &[(u32, String, String)]) -> Result<()>
     }
 }
 
-/// A new session in the holder's snapshot.
-pub async fn join(source: &Endpoint, id: &str) -> Result<Session> {
+/// Sessions in the holder's snapshot that hold the same locks. They take them at once, not table by table: somebody who waits
+/// for ACCESS EXCLUSIVE behind the holder would make a later reader wait behind him, and both for ever.
+pub struct Readers {
+    idle: Mutex<Vec<Session>>,
+}
+
+/// A reader on loan; it goes back when dropped.
+pub struct Lease<'a> {
+    readers: &'a Readers,
+    session: Option<Session>,
+}
+
+impl Readers {
+    pub async fn open(source: &Endpoint, holder: &Holder, sessions: usize) -> Result<Readers> {
+        let joined = (0..sessions).map(|_| join(source, holder));
+        Ok(Readers {
+            idle: Mutex::new(try_join_all(joined).await?),
+        })
+    }
+
+    pub fn lease(&self) -> Result<Lease<'_>> {
+        let session = self.idle.lock().ok().and_then(|mut idle| idle.pop());
+        let none = || Error::new(Side::Internal, "looking for an idle reader of the source");
+        Ok(Lease {
+            readers: self,
+            session: Some(session.ok_or_else(none)?),
+        })
+    }
+
+    /// Ends the readers' transactions.
+    pub fn close(&self) {
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.clear();
+        }
+    }
+}
+
+impl std::ops::Deref for Lease<'_> {
+    type Target = Session;
+    fn deref(&self) -> &Session {
+        // Some until drop.
+        self.session
+            .as_ref()
+            .unwrap_or_else(|| unreachable!("a lease holds its session"))
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        if let (Ok(mut idle), Some(session)) = (self.readers.idle.lock(), self.session.take()) {
+            idle.push(session);
+        }
+    }
+}
+
+/// A new session in the holder's snapshot, with its locks.
+async fn join(source: &Endpoint, holder: &Holder) -> Result<Session> {
     let session = source.connect().await?;
     let sql = format!(
         "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
-        crate::connect::literal(id)
+        crate::connect::literal(&holder.id)
     );
     session.batch_execute(&sql).await.map_err(|e| {
         Error::new(Side::Source, "joining the snapshot").because(e).remedy(
             "the connection that holds the snapshot is gone, or a pooler or load balancer sent this one elsewhere: connect to the server itself",
         )
     })?;
+    session
+        .batch_execute("SET LOCAL lock_timeout = '60s'")
+        .await
+        .map_err(Error::on(Side::Source, "joining the snapshot"))?;
+    lock(&session, &holder.tables).await?;
+    session
+        .batch_execute("SET LOCAL lock_timeout = 0")
+        .await
+        .map_err(Error::on(Side::Source, "joining the snapshot"))?;
     Ok(session)
 }
 

@@ -7,7 +7,7 @@ pub mod target;
 
 pub use source::{read, tables_now};
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use dialect::dump::ObjectId;
 use dialect::types::SourceType;
@@ -34,6 +34,8 @@ pub struct Source {
     pub relations: Vec<Relation>,
     pub types: HashMap<u32, Type>,
     pub indexes: Vec<Index>,
+    /// Partitioned tables whose hash key holds an enum.
+    pub hashed_by_enum: HashSet<u32>,
     pub dependents: HashMap<ObjectId, Vec<String>>,
     /// All of pg_depend that user objects have: (object, what it needs, deptype).
     pub depends: Vec<(ObjectId, ObjectId, char)>,

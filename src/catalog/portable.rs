@@ -115,6 +115,13 @@ pub fn holds_interval(types: &HashMap<u32, Type>, oid: u32) -> bool {
         })
 }
 
+/// Whether the type is an array, or a domain over one.
+pub fn is_array(types: &HashMap<u32, Type>, oid: u32) -> bool {
+    types
+        .get(&oid)
+        .is_some_and(|t| t.element != 0 || (t.base != 0 && is_array(types, t.base)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

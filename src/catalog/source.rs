@@ -1,7 +1,7 @@
 //! In: a session on the source, inside the snapshot. Out: `Source`. One query for each catalog; joins on the Rust side where
 //! they would make a query hard to read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use dialect::dump::ObjectId;
 use dialect::types::SourceType;
@@ -44,6 +44,7 @@ pub async fn read(client: &Client) -> Result<Source> {
     source.types = types(client, &vector_types).await?;
     source.relations = relations(client).await?;
     source.indexes = indexes(client).await?;
+    source.hashed_by_enum = hashed_by_enum(client).await?;
     source.depends = depends(client).await?;
     source.dependents = dependents(client).await?;
     Ok(source)
@@ -231,6 +232,14 @@ async fn indexes(client: &Client) -> Result<Vec<Index>> {
 fn key_value(option: &str) -> (String, String) {
     let (key, value) = option.split_once('=').unwrap_or((option, ""));
     (key.to_string(), value.to_string())
+}
+
+async fn hashed_by_enum(client: &Client) -> Result<HashSet<u32>> {
+    let sql = "SELECT DISTINCT p.partrelid FROM pg_catalog.pg_partitioned_table p \
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs) \
+        JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE p.partstrat = 'h' AND t.typtype = 'e'";
+    let rows = rows(client, "the hash partitioned tables", sql).await?;
+    Ok(rows.iter().map(|r| r.get(0)).collect())
 }
 
 async fn depends(client: &Client) -> Result<Vec<(ObjectId, ObjectId, char)>> {

@@ -21,7 +21,7 @@ use crate::connect::{Endpoint, Session};
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
 use crate::progress::Progress;
-use crate::snapshot;
+use crate::snapshot::Readers;
 use convert::{Part, Refused, in_pool};
 use read::Reader;
 use write::{Chunk, Spare, Writer};
@@ -50,6 +50,7 @@ pub struct Shared {
     pub source: Endpoint,
     pub target: Endpoint,
     pub snapshot: String,
+    pub readers: Readers,
     pub overflow: Overflow,
     /// Where pgvector lives on the source.
     pub vector_schema: String,
@@ -110,7 +111,7 @@ pub async fn all(job: Arc<Job>, jobs: usize) -> Result<Vec<Copied>> {
 
 /// One pair of connections, for as many tables as it gets to.
 async fn worker(job: Arc<Job>) -> Result<()> {
-    let reader = snapshot::join(&job.source, &job.snapshot).await?;
+    let reader = job.readers.lease()?;
     let writer = job.target.connect().await?;
     while let Some(table) = job.next_table() {
         let copied = one(&job, &reader, &writer, &table)

@@ -96,6 +96,7 @@ pub struct Writer<'a> {
     pid: i32,
     monitor: &'a Client,
     looked: Instant,
+    seen: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -119,6 +120,7 @@ impl<'a> Writer<'a> {
             pid: session.pid,
             monitor,
             looked: Instant::now(),
+            seen: false,
         };
         writer.send(Chunk::frame(codec::frame::put_header)).await?;
         Ok(writer)
@@ -130,7 +132,11 @@ impl<'a> Writer<'a> {
         }
         if self.looked.elapsed() > Duration::from_secs(2) {
             self.looked = Instant::now();
-            if !self.still_copying().await {
+            let copying = self.still_copying().await;
+            // Only what was there can be gone: with track_activities off it never is.
+            let gone = self.seen && !copying;
+            self.seen |= copying;
+            if gone {
                 let closed = Error::new(Side::Target, self.attempt.clone());
                 return Err(match self.sink.as_mut().finish().await {
                     Err(error) => closed.because(error),

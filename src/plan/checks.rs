@@ -101,6 +101,10 @@ pub fn places(
             "is not on the target".into(),
             "create it, or drop --schema-source existing",
         )),
+        (Some(there), SchemaSource::Existing) if there.kind != 'r' => findings.push(problem(
+            "is not a plain table on the target".into(),
+            "with --schema-source existing each table and each partition is filled by itself: make it as on the source",
+        )),
         (Some(there), _) if there.has_rows => findings.push(problem(
             "is on the target already and is not empty".into(),
             "empty or drop it there: rows are never mixed; or leave it out with --exclude-table",

@@ -95,6 +95,7 @@ impl Decider<'_> {
                     type_oid: column.type_oid,
                     type_text: column.type_text.clone(),
                     travel,
+                    domain: self.is_domain(column),
                     why,
                 });
             }
@@ -240,12 +241,28 @@ fn bits_stay(from: SourceType) -> Option<String> {
         .then(|| "stays a bit string: no bit index and no --map takes it for a vector".into())
 }
 
+/// The hash of an enum's value is of its OID: on another cluster a row belongs to another leaf, which refuses it.
+pub fn hashed_by_enum(source: &Source, relation: &Relation) -> Option<Finding> {
+    let mut above = Some(relation);
+    while let Some(one) = above {
+        if source.hashed_by_enum.contains(&one.oid) {
+            let object = format!("table {}", relation.display());
+            let reason = format!(
+                "{} is partitioned by the hash of an enum, which differs between clusters",
+                one.display()
+            );
+            return Some(Finding::new(Severity::Decision, object, reason).remedy(
+                "make the table anew by LIST or RANGE, or fill it on the target through its parent; with --allow-findings it is left out",
+            ));
+        }
+        above = one.parent.and_then(|p| source.relation(p));
+    }
+    None
+}
+
+/// The table at the top of a partition tree or of an inheritance tree.
 fn root<'a>(source: &'a Source, relation: &'a Relation) -> &'a Relation {
-    match relation
-        .parent
-        .filter(|_| relation.is_partition)
-        .and_then(|p| source.relation(p))
-    {
+    match relation.parent.and_then(|p| source.relation(p)) {
         Some(parent) => root(source, parent),
         None => relation,
     }

@@ -92,6 +92,8 @@ pub struct ColumnPlan {
     pub type_oid: u32,
     pub type_text: String,
     pub travel: Travel,
+    /// A domain keeps its name; its base type changes.
+    pub domain: bool,
     /// Why this conversion, where it is not the usual one.
     pub why: Option<String>,
 }
@@ -105,6 +107,7 @@ pub enum Travel {
 impl ColumnPlan {
     pub fn target_text(&self) -> String {
         match &self.travel {
+            _ if self.domain => self.type_text.clone(),
             Travel::Pass { .. } => self.type_text.clone(),
             Travel::Convert(change) => change.target_sql(),
         }
@@ -119,6 +122,8 @@ pub struct Plan {
     pub findings: Vec<Finding>,
     /// Relations left out by a decision: their entries in the dump are not applied.
     pub left_out: HashSet<u32>,
+    /// Roles on the target, quoted, that need the schema `vectors` to reach what comes.
+    pub readers: Vec<String>,
 }
 
 impl Plan {
@@ -141,6 +146,7 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
         context: context(source, target, wishes),
         findings: Vec::new(),
         left_out: HashSet::new(),
+        readers: Vec::new(),
     };
     plan.context.domains = domains(source, wishes);
     let decider = Decider {
@@ -153,7 +159,10 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
         .iter()
         .filter(|r| selected.contains(&r.oid))
     {
-        let decided = decider.columns(relation, &mut used);
+        let mut decided = decider.columns(relation, &mut used);
+        decided
+            .findings
+            .extend(columns::hashed_by_enum(source, relation));
         if decided
             .findings
             .iter()
@@ -173,7 +182,7 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
         }
     }
     findings.extend(unused_mappings(wishes.mappings, &used));
-    findings.extend(partitions_agree(source, &plan.context));
+    findings.extend(partitions_agree(source, &plan.context, selected));
     plan.tables.sort_by_key(|t| std::cmp::Reverse(t.bytes));
     plan.findings = findings;
     plan
@@ -277,10 +286,18 @@ fn unused_mappings(mappings: &[Mapping], used: &HashSet<usize>) -> Vec<Finding> 
 }
 
 /// A partition cannot be attached to a parent whose column has another type.
-fn partitions_agree(source: &Source, context: &Context) -> Vec<Finding> {
+fn partitions_agree(source: &Source, context: &Context, selected: &HashSet<u32>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for child in source.relations.iter() {
-        let Some(parent) = child.parent.and_then(|p| source.relation(p)) else {
+    for child in source
+        .relations
+        .iter()
+        .filter(|r| selected.contains(&r.oid))
+    {
+        let Some(parent) = child
+            .parent
+            .filter(|p| selected.contains(p))
+            .and_then(|p| source.relation(p))
+        else {
             continue;
         };
         for column in &child.columns {

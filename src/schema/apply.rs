@@ -10,11 +10,7 @@ pub async fn apply(client: &Client, schema: &Schema) -> Result<()> {
     let attempt =
         |e: tokio_postgres::Error| Error::new(Side::Target, "applying the schema").because(e);
     client.batch_execute("BEGIN").await.map_err(attempt)?;
-    for step in schema
-        .steps
-        .iter()
-        .filter(|s| matches!(s.phase, Phase::Session | Phase::BeforeData))
-    {
+    for step in schema.of(Phase::BeforeData) {
         run_step(client, step).await?;
     }
     client.batch_execute("COMMIT").await.map_err(attempt)
@@ -22,7 +18,7 @@ pub async fn apply(client: &Client, schema: &Schema) -> Result<()> {
 
 /// Runs one step, statement by statement.
 pub async fn run_step(client: &Client, step: &Step) -> Result<()> {
-    for statement in &step.statements {
+    for statement in &step.script() {
         tracing::debug!(object = %step.object, "{statement}");
         client.batch_execute(statement).await.map_err(|e| {
             Error::new(Side::Target, format!("creating {}", step.object)).because(e)

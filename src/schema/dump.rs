@@ -75,7 +75,7 @@ async fn section(
         ])
         .arg(format!("--section={section}"))
         .arg(format!("--snapshot={snapshot}"))
-        .env_remove("PGSERVICE")
+        .arg("--lock-wait-timeout=60s")
         .envs(source.libpq_environment())
         .stdin(Stdio::null())
         .kill_on_drop(true)

@@ -20,27 +20,31 @@ use crate::plan::{Finding, Plan, Severity};
 use crate::select::Selection;
 use dump::Sections;
 
-/// When a step runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When a step runs, in this order. pg_dump orders its second section by what depends on what, but for materialized views: it
+/// refreshes them last, when their indexes exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Settings of pg_dump's own that the steps after it rely on.
-    Session,
     BeforeData,
-    Refresh,
+    /// pg_dump's settings for its second section.
+    Session,
     /// Ordinary indexes and the constraints that are indexes; those of one table never run at the same time.
     Index,
+    /// Views, rules and functions that could not be made before a primary key was there.
+    Definition,
+    Refresh,
+    /// Ordinary indexes of materialized views.
+    ViewIndex,
     VectorIndex,
     /// Indexes of partitions attached to their parents' indexes.
     Attach,
     ForeignKey,
-    /// Triggers, rules, policies, publications, comments.
+    /// Triggers, policies, publications, statistics, comments, privileges.
     Late,
 }
 
 #[derive(Clone, Debug)]
 pub struct Step {
     pub phase: Phase,
-    pub kind: String,
     /// `INDEX public.items_embedding_idx`
     pub object: String,
     pub id: Option<ObjectId>,
@@ -48,9 +52,45 @@ pub struct Step {
     pub table: Option<u32>,
     /// About a vector index: not to be done in a transaction that is rolled back.
     pub vector: bool,
+    /// What `default_tablespace` has to be, as pg_dump wrote it.
+    pub tablespace: Option<String>,
     pub statements: Vec<String>,
-    /// The statements in pgvector's words, for a vector index.
-    pub before: Option<String>,
+    /// A vector index: its schema and name, and the statement in pgvector's words.
+    pub index: Option<VectorIndex>,
+}
+
+#[derive(Clone, Debug)]
+pub struct VectorIndex {
+    pub schema: String,
+    pub name: String,
+    pub before: String,
+}
+
+impl Step {
+    /// A step of this program's own before the data.
+    pub fn before_data(object: &str, statement: String) -> Step {
+        Step {
+            phase: Phase::BeforeData,
+            object: object.into(),
+            id: None,
+            table: None,
+            vector: false,
+            tablespace: None,
+            statements: vec![statement],
+            index: None,
+        }
+    }
+
+    /// The statements with the tablespace around them.
+    fn script(&self) -> Vec<String> {
+        let Some(tablespace) = &self.tablespace else {
+            return self.statements.clone();
+        };
+        let mut script = vec![format!("SET default_tablespace = {tablespace}")];
+        script.extend(self.statements.iter().cloned());
+        script.push("SET default_tablespace = ''".into());
+        script
+    }
 }
 
 #[derive(Default)]
@@ -63,6 +103,12 @@ impl Schema {
     pub fn without(&mut self, tables: &HashSet<u32>) {
         self.steps
             .retain(|s| s.table.is_none_or(|t| !tables.contains(&t)));
+    }
+
+    /// Adds a step in its phase's place.
+    pub fn add(&mut self, step: Step) {
+        let place = self.steps.partition_point(|s| s.phase <= step.phase);
+        self.steps.insert(place, step);
     }
 
     pub fn of(&self, phase: Phase) -> impl Iterator<Item = &Step> {
@@ -88,6 +134,7 @@ pub fn translate(
         left_out: plan.left_out.clone(),
         gone: LeftOut::default(),
         vector_entries: HashSet::new(),
+        tablespace: None,
         schema: Schema::default(),
         findings: Vec::new(),
     };
@@ -97,11 +144,12 @@ pub fn translate(
     translation.section(&parse(&sections.before_data)?, &plan.context, true);
     translation.section(&parse(&sections.after_data)?, &plan.context, false);
     let Translation {
-        schema,
+        mut schema,
         findings,
         left_out,
         ..
     } = translation;
+    schema.steps.sort_by_key(|s| s.phase);
     plan.findings.extend(findings);
     // A table that the dialect cannot say is not copied either.
     plan.left_out.extend(left_out);
@@ -119,6 +167,8 @@ struct Translation<'a> {
     gone: LeftOut,
     /// The dump's numbers of vector indexes: what comments on one cannot be rehearsed without it.
     vector_entries: HashSet<u32>,
+    /// The second section's default_tablespace at this point.
+    tablespace: Option<String>,
     schema: Schema,
     findings: Vec<Finding>,
 }
@@ -140,6 +190,7 @@ impl Translation<'_> {
             if relation.is_some_and(|oid| self.left_out.contains(&oid)) {
                 continue;
             }
+            let session = entry.kind == "SESSION" && !before_data;
             let translated = self
                 .gone
                 .follow(entry, || dialect::rewrite::entry(entry, context));
@@ -156,11 +207,29 @@ impl Translation<'_> {
             }
             if translated.left_out {
                 self.left_out.extend(relation);
-            } else if !translated.statements.is_empty() {
-                let step = self.step(entry, translated.statements, context, before_data);
+                continue;
+            }
+            let statements = match session {
+                true => self.without_tablespace(translated.statements),
+                false => translated.statements,
+            };
+            if !statements.is_empty() {
+                let step = self.step(entry, statements, context, before_data);
                 self.schema.steps.push(step);
             }
         }
+    }
+
+    /// The second section's steps do not run in its order, so each carries the tablespace that was in force at its place.
+    fn without_tablespace(&mut self, mut statements: Vec<String>) -> Vec<String> {
+        statements.retain(|statement| {
+            let Some(value) = statement.strip_prefix("SET default_tablespace = ") else {
+                return true;
+            };
+            self.tablespace = Some(value.to_string()).filter(|v| v != "''");
+            false
+        });
+        statements
     }
 
     /// With tables that are there already only their vector indexes are still to be made.
@@ -226,27 +295,43 @@ impl Translation<'_> {
         }
         let on_vector_index = |id: &u32| self.vector_entries.contains(id);
         let vector = vector_index || entry.dependencies.iter().any(on_vector_index);
+        let table = self.owner(entry);
+        let kind_of = |oid| self.source.relation(oid).map(|r| r.kind);
         let phase = match entry.kind.as_str() {
-            "SESSION" => Phase::Session,
             _ if before_data => Phase::BeforeData,
+            "SESSION" => Phase::Session,
             "MATERIALIZED VIEW DATA" => Phase::Refresh,
             "INDEX" if vector_index => Phase::VectorIndex,
+            "INDEX" if table.and_then(kind_of) == Some('m') => Phase::ViewIndex,
             "INDEX" | "CONSTRAINT" => Phase::Index,
+            "VIEW" | "MATERIALIZED VIEW" | "RULE" | "FUNCTION" | "PROCEDURE" | "AGGREGATE" => {
+                Phase::Definition
+            }
             "INDEX ATTACH" => Phase::Attach,
             "FK CONSTRAINT" => Phase::ForeignKey,
             _ => Phase::Late,
         };
+        let described = self
+            .source
+            .indexes
+            .iter()
+            .find(|i| Some(i.oid) == index && phase == Phase::VectorIndex);
         Step {
             phase,
-            kind: entry.kind.clone(),
             object: object(entry),
             id,
-            table: self.owner(entry),
+            table,
             vector,
+            tablespace: self
+                .tablespace
+                .clone()
+                .filter(|_| !before_data && phase != Phase::Session),
+            index: described.map(|i| VectorIndex {
+                schema: i.schema.clone(),
+                name: i.name.clone(),
+                before: entry.statements.first().cloned().unwrap_or_default(),
+            }),
             statements,
-            before: vector_index
-                .then(|| entry.statements.first().cloned())
-                .flatten(),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! In: the translated schema. Out: findings for the statements that the target refuses. All is done in one transaction, a
-//! savepoint a step, and rolled back. Vector indexes are left out: a rollback leaves their directories behind.
+//! savepoint a step, in the order in which it will run, and rolled back. Vector indexes are left out: a rollback leaves their directories behind.
 
 use tokio_postgres::Client;
 
@@ -31,7 +31,7 @@ pub async fn rehearse(client: &Client, schema: &mut Schema) -> Result<Vec<Refuse
         }
         let sql = format!(
             "{SAVEPOINT};\n{};\nRELEASE {SAVEPOINT}",
-            step.statements.join(";\n")
+            step.script().join(";\n")
         );
         let Err(error) = client.batch_execute(&sql).await else {
             passed.push(step);

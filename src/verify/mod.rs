@@ -20,7 +20,6 @@ use crate::copy::read::Reader;
 use crate::copy::{Copied, Job};
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
-use crate::snapshot;
 
 /// What verification found for one table.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -54,7 +53,7 @@ pub async fn all(
             let copied = copied.ok_or_else(|| {
                 Error::new(Side::Internal, format!("{} was not copied", table.display))
             })?;
-            let source = snapshot::join(&job.source, &job.snapshot).await?;
+            let source = job.readers.lease()?;
             let target = job.target.connect().await?;
             let verdict = one(job, &source, &target, &table, &copied, level).await;
             verdict.map_err(|e| e.during(format!("verifying {}", table.display)))

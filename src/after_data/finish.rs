@@ -1,0 +1,114 @@
+//! In: a target that holds all rows. Out: sequences with the source's values, fresh statistics, and the roles that still cannot
+//! reach the schema `vectors`. What the target refuses is noted; the rest goes on.
+
+use tokio_postgres::Client;
+
+use super::AfterData;
+use crate::catalog::Relation;
+use crate::connect::Endpoint;
+use crate::error::{Error, Result, Side};
+use crate::plan::{Finding, Severity};
+
+/// Sequences do not live in a snapshot: their values are read now, after the rows, so that none is behind a copied row.
+/// Returns how many were set.
+pub async fn sequences(
+    source: &Endpoint,
+    target: &Client,
+    sequences: &[&Relation],
+    after: &mut AfterData,
+) -> Result<usize> {
+    if sequences.is_empty() {
+        return Ok(0);
+    }
+    let source = match source.connect().await {
+        Ok(session) => session,
+        Err(error) => {
+            after.refused("all sequences", &error, Vec::new());
+            return Ok(0);
+        }
+    };
+    let mut moved = 0;
+    for sequence in sequences {
+        let name = sequence.quoted();
+        let read = format!("SELECT last_value, is_called FROM {name}");
+        let attempt = format!("reading sequence {}", sequence.display());
+        let row = match source.query_one(&read, &[]).await {
+            Ok(row) => row,
+            Err(e) => {
+                let error = Error::new(Side::Source, attempt).because(e);
+                after.refused(
+                    &format!("SEQUENCE {}", sequence.display()),
+                    &error,
+                    Vec::new(),
+                );
+                continue;
+            }
+        };
+        let (value, called): (i64, bool) = (row.get(0), row.get(1));
+        let set = "SELECT pg_catalog.setval($1::text::pg_catalog.regclass, $2, $3)";
+        let done = target.query_one(set, &[&name, &value, &called]).await;
+        let attempt = format!("setting sequence {}", sequence.display());
+        let by_hand = format!(
+            "SELECT pg_catalog.setval({}, {value}, {called})",
+            crate::connect::literal(&name)
+        );
+        match done {
+            Ok(_) => moved += 1,
+            Err(e) => refused(
+                after,
+                &format!("SEQUENCE {}", sequence.display()),
+                attempt,
+                e,
+                by_hand,
+            )?,
+        }
+    }
+    Ok(moved)
+}
+
+/// `relations` are quoted names.
+pub async fn analyze(target: &Client, relations: &[String], after: &mut AfterData) -> Result<()> {
+    for name in relations {
+        let sql = format!("ANALYZE {name}");
+        if let Err(e) = target.batch_execute(&sql).await {
+            refused(after, &sql, format!("analyzing {name}"), e, sql.clone())?;
+        }
+    }
+    Ok(())
+}
+
+/// Notes what the server refused; a lost connection ends the run.
+fn refused(
+    after: &mut AfterData,
+    object: &str,
+    attempt: String,
+    error: tokio_postgres::Error,
+    by_hand: String,
+) -> Result<()> {
+    let answered = error.as_db_error().is_some();
+    let error = Error::new(Side::Target, attempt).because(error);
+    if !answered {
+        return Err(error);
+    }
+    after.refused(object, &error, vec![by_hand]);
+    Ok(())
+}
+
+/// A GRANT by a role that may not grant is only a warning: asked for is what counts. `roles` as `quote_ident` has them.
+pub async fn without_usage(target: &Client, roles: &[String]) -> Result<Vec<Finding>> {
+    let sql = "SELECT q FROM unnest($1::text[]) AS q JOIN pg_catalog.pg_roles r ON pg_catalog.quote_ident(r.rolname) = q \
+        WHERE NOT pg_catalog.has_schema_privilege(r.oid, 'vectors', 'USAGE')";
+    let attempt = "asking who may use the schema vectors";
+    let rows = target
+        .query(sql, &[&roles])
+        .await
+        .map_err(Error::on(Side::Target, attempt))?;
+    let finding = |role: String| {
+        let reason =
+            "owns or reads a migrated table, and may not use the schema vectors on the target";
+        Finding::new(Severity::Note, format!("role {role}"), reason).remedy(format!(
+            "as a superuser: GRANT USAGE ON SCHEMA vectors TO {role}"
+        ))
+    };
+    Ok(rows.iter().map(|r| finding(r.get(0))).collect())
+}

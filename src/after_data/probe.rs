@@ -1,0 +1,119 @@
+//! In: the indexes on the target. Out: those that are not valid, or that a search does not get an answer from. It repairs
+//! nothing.
+
+use tokio_postgres::Client;
+
+use super::Failed;
+use crate::connect::literal;
+use crate::error::{Error, Result, Side};
+use crate::schema::{Phase, Schema, VectorIndex};
+
+/// After a crash of any backend PGVecto.rs's index worker is gone until the server is restarted, and every index operation
+/// waits 15 s to fail. A tiny index asks whether it is there; an empty table's takes milliseconds.
+pub async fn worker_answers(session: &Client) -> Result<()> {
+    let attempt = "asking whether PGVecto.rs's index worker answers";
+    let on = |e: tokio_postgres::Error| Error::new(Side::Target, attempt).because(e);
+    // Statement by statement: in one query string they would be one transaction.
+    for statement in [
+        "DROP TABLE IF EXISTS pg_temp.pgv2rs_probe",
+        "CREATE TEMPORARY TABLE pgv2rs_probe (v vectors.vector(1))",
+    ] {
+        session.batch_execute(statement).await.map_err(on)?;
+    }
+    let index = "CREATE INDEX ON pg_temp.pgv2rs_probe USING vectors (v vectors.vector_l2_ops)";
+    session.batch_execute(index).await.map_err(|e| {
+        on(e).remedy("restart the target server: after a crash of any of its processes the worker does not come back by itself")
+    })?;
+    session
+        .batch_execute("DROP TABLE pg_temp.pgv2rs_probe")
+        .await
+        .map_err(on)
+}
+
+/// Looks at every index of these relations (schema and name): valid, and a vector index answers a query. Returns what does not.
+pub async fn probe(
+    session: &Client,
+    schema: &Schema,
+    relations: &[(String, String)],
+    failed: &[Failed],
+) -> Result<Vec<String>> {
+    let mut broken = invalid(session, relations).await?;
+    for step in schema.of(Phase::VectorIndex) {
+        let Some(index) = step
+            .index
+            .as_ref()
+            .filter(|_| !failed.iter().any(|f| f.object == step.object))
+        else {
+            continue;
+        };
+        if let Err(why) = search(session, index).await {
+            broken.push(format!("{}: {why}", step.object));
+        }
+    }
+    Ok(broken)
+}
+
+async fn invalid(session: &Client, relations: &[(String, String)]) -> Result<Vec<String>> {
+    let sql = "SELECT pg_catalog.format('index %I.%I is not valid', n.nspname, c.relname) \
+        FROM unnest($1::text[], $2::text[]) AS r(s, t) JOIN pg_catalog.pg_namespace n ON n.nspname = r.s \
+        JOIN pg_catalog.pg_class t ON t.relnamespace = n.oid AND t.relname = r.t \
+        JOIN pg_catalog.pg_index x ON x.indrelid = t.oid JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid \
+        WHERE NOT x.indisvalid ORDER BY 1";
+    let (schemas, names): (Vec<&str>, Vec<&str>) = relations
+        .iter()
+        .map(|(s, n)| (s.as_str(), n.as_str()))
+        .unzip();
+    let rows = session
+        .query(sql, &[&schemas, &names])
+        .await
+        .map_err(Error::on(Side::Target, "looking at the indexes"))?;
+    Ok(rows.iter().map(|r| r.get(0)).collect())
+}
+
+/// The index's own expression, operator and condition, from the catalog.
+const SEARCHED: &str = "SELECT n.nspname::text, t.relname::text, pg_catalog.pg_get_indexdef(x.indexrelid, 1, false), \
+    pg_catalog.format('OPERATOR(%I.%s)', o.nspname, op.oprname), pg_catalog.pg_get_expr(x.indpred, x.indrelid), \
+    pg_catalog.format_type(op.oprleft, NULL) \
+    FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid \
+    JOIN pg_catalog.pg_namespace s ON s.oid = i.relnamespace JOIN pg_catalog.pg_class t ON t.oid = x.indrelid \
+    JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace JOIN pg_catalog.pg_opclass oc ON oc.oid = x.indclass[0] \
+    JOIN pg_catalog.pg_amop a ON a.amopfamily = oc.opcfamily AND a.amoppurpose = 'o' AND a.amopstrategy = 1 \
+    JOIN pg_catalog.pg_operator op ON op.oid = a.amopopr JOIN pg_catalog.pg_namespace o ON o.oid = op.oprnamespace \
+    WHERE s.nspname = $1 AND i.relname = $2";
+
+/// One nearest-neighbour query that the index has to answer.
+async fn search(session: &Client, index: &VectorIndex) -> std::result::Result<(), String> {
+    let told = |e: tokio_postgres::Error| crate::error::server_message(&e);
+    let row = session
+        .query_opt(SEARCHED, &[&index.schema, &index.name])
+        .await
+        .map_err(told)?
+        .ok_or("it is not on the target")?;
+    let (schema, table): (String, String) = (row.get(0), row.get(1));
+    let (key, operator): (String, String) = (row.get(2), row.get(3));
+    let predicate: Option<String> = row.get(4);
+    let ty: String = row.get(5);
+    let table = crate::connect::quote_qualified(&schema, &table);
+    let condition = predicate.map_or(String::new(), |p| format!(" AND ({p})"));
+    let sql = format!(
+        "SELECT (({key})::{ty})::pg_catalog.text FROM {table} WHERE ({key}) IS NOT NULL{condition} LIMIT 1"
+    );
+    let Some(value) = session.query_opt(&sql, &[]).await.map_err(told)? else {
+        return Ok(());
+    };
+    let value = literal(&value.get::<_, String>(0));
+    let query = format!(
+        "SELECT count(*) FROM (SELECT FROM {table} WHERE true{condition} ORDER BY ({key}) {operator} {value}::{ty} LIMIT 1) q"
+    );
+    let off = "SET enable_seqscan = off; SET enable_sort = off";
+    session.batch_execute(off).await.map_err(told)?;
+    let found = session.query_one(&query, &[]).await.map_err(told);
+    session
+        .batch_execute("RESET enable_seqscan; RESET enable_sort")
+        .await
+        .map_err(told)?;
+    match found?.get::<_, i64>(0) {
+        0 => Err("a search over it finds nothing, though the table holds vectors".into()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,171 @@
+//! In: both servers as described, under the snapshot. Out: the plan and the schema, rehearsed on the target: all that is decided
+//! before the first byte is written.
+
+use crate::catalog::portable::is_array;
+use crate::catalog::target::Target;
+use crate::catalog::{self, Relation, Source};
+use crate::cli::{Format, Options, SchemaSource};
+use crate::connect::Session;
+use crate::error::{Error, Result, Side};
+use crate::plan::{self, Finding, Plan, Severity, Wishes};
+use crate::schema::{self, Schema, Step};
+use crate::select::Selection;
+use crate::snapshot::Holder;
+
+/// Step 3: the dump under the snapshot, the plan, and its rehearsal.
+pub async fn planned(
+    options: &Options,
+    holder: &Holder,
+    target: &Session,
+    source: &Source,
+    described: &mut Target,
+    selection: &Selection,
+) -> Result<(Plan, Schema)> {
+    tracing::info!("dumping the schema and making the plan");
+    for relation in source
+        .relations
+        .iter()
+        .filter(|r| r.kind == 'r' && selection.relations.contains(&r.oid))
+    {
+        if let Some(there) = described
+            .relations
+            .get_mut(&(relation.schema.clone(), relation.name.clone()))
+        {
+            there.has_rows = "rm".contains(there.kind)
+                && catalog::target::has_rows(target, &relation.schema, &relation.name).await?;
+        }
+    }
+    let wishes = Wishes {
+        mappings: &options.mappings,
+        format: options.format,
+        schema_source: options.schema_source,
+        index_threads: options.index_threads,
+        jobs: options.jobs,
+        index_jobs: options.index_jobs,
+    };
+    let mut plan = plan::decide(source, described, &selection.relations, &wishes);
+    plan.findings.extend(selection.findings.iter().cloned());
+    infinite_intervals(&holder.session, source, described, &mut plan).await?;
+    large_objects(&holder.session, &mut plan).await?;
+    let sections =
+        schema::dump::both_sections(&options.pg_dump, &options.source, &holder.id).await?;
+    let mut schema = schema::translate(
+        &sections,
+        source,
+        selection,
+        &mut plan,
+        (options.schema_source, options.format),
+    )?;
+    if options.format == Format::Native && plan.has_conversions() {
+        plan.readers = readers(source, described, selection, &mut plan);
+        if let Some(grant) = grant(&plan.readers) {
+            schema.add(grant);
+        }
+    }
+    let problems = plan.worst() == Some(Severity::Problem);
+    if options.schema_source == SchemaSource::Dump && !problems {
+        let refused = schema::rehearse(target, &mut schema).await?;
+        plan.left_out
+            .extend(refused.iter().filter_map(|r| r.relation));
+        plan.tables.retain(|t| !plan.left_out.contains(&t.oid));
+        plan.findings.extend(refused.into_iter().map(|r| r.finding));
+    }
+    schema.without(&plan.left_out);
+    plan.findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
+    Ok((plan, schema))
+}
+
+/// A server before 17 takes an infinite interval for a huge finite one, with equal bytes: no digest would see it.
+async fn infinite_intervals(
+    session: &Session,
+    source: &Source,
+    target: &Target,
+    plan: &mut Plan,
+) -> Result<()> {
+    let mut found = Vec::new();
+    for (table, column) in plan::interval_columns(source, target, &plan.tables) {
+        // Projected first, so that no other column of the table is in scope.
+        let name = crate::connect::quote(&column.name);
+        let value = match is_array(&source.types, column.type_oid) {
+            true => format!("unnest({name})"),
+            false => name,
+        };
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM (SELECT {value} AS value FROM ONLY {}) v WHERE NOT isfinite(v.value))",
+            table.quoted()
+        );
+        let row = session.query_one(&sql, &[]).await.map_err(Error::on(
+            Side::Source,
+            format!("reading {}", table.display),
+        ))?;
+        if row.get(0) {
+            found.push((table.oid, Finding::new(
+                Severity::Decision,
+                format!("column {}.{}", table.display, catalog::ident(&column.name)),
+                "holds infinite intervals, which a target before PostgreSQL 17 would take for finite ones",
+            ).remedy("change those rows, or upgrade the target; with --allow-findings the table is left out")));
+        }
+    }
+    for (oid, finding) in found {
+        plan.left_out.insert(oid);
+        plan.findings.push(finding);
+    }
+    plan.tables.retain(|t| !plan.left_out.contains(&t.oid));
+    Ok(())
+}
+
+/// The roles that own or read a table that comes, as far as they are on the target; those that are not become findings.
+fn readers(
+    source: &Source,
+    target: &Target,
+    selection: &Selection,
+    plan: &mut Plan,
+) -> Vec<String> {
+    let comes =
+        |r: &&Relation| selection.relations.contains(&r.oid) && !plan.left_out.contains(&r.oid);
+    let mut roles: Vec<String> = source
+        .relations
+        .iter()
+        .filter(comes)
+        .flat_map(|r| r.roles.clone())
+        .collect();
+    roles.sort();
+    roles.dedup();
+    let there = |r: &String| r == "PUBLIC" || target.roles.contains(r);
+    let (there, missing): (Vec<String>, Vec<String>) = roles.into_iter().partition(there);
+    for role in missing {
+        let reason = "owns or reads a table that comes, and is not on the target";
+        let finding = Finding::new(Severity::Note, format!("role {role}"), reason);
+        plan.findings
+            .push(finding.remedy("create it there, and GRANT USAGE ON SCHEMA vectors to it"));
+    }
+    there
+}
+
+/// The extension gives PUBLIC no USAGE on its schema: without this, tables of other roles could not be read.
+fn grant(readers: &[String]) -> Option<Step> {
+    let statement = format!("GRANT USAGE ON SCHEMA vectors TO {}", readers.join(", "));
+    (!readers.is_empty()).then(|| Step::before_data("GRANT USAGE ON SCHEMA vectors", statement))
+}
+
+/// What pg_dump's schema does not carry and nobody would miss before it is too late.
+async fn large_objects(session: &Session, plan: &mut Plan) -> Result<()> {
+    let sql = "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata";
+    let attempt = "looking for large objects";
+    let row = session
+        .query_one(sql, &[])
+        .await
+        .map_err(Error::on(Side::Source, attempt))?;
+    let count: i64 = row.get(0);
+    if count > 0 {
+        let finding = Finding::new(
+            Severity::Decision,
+            "large objects",
+            format!("the database holds {count}, which are not moved"),
+        );
+        plan.findings.push(finding.remedy(
+            "move them by pg_dump --large-objects; columns that name one by OID keep the number",
+        ));
+    }
+    Ok(())
+}
