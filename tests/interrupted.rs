@@ -222,6 +222,31 @@ fn a_writer_who_rolls_back_has_changed_nothing() {
     );
 }
 
+/// Somebody takes the name of an index while the rows are copied: hours of copying are not thrown away for it.
+#[test]
+fn an_index_that_cannot_be_built_is_reported_and_the_rest_is_done() {
+    let (pair, holder) = held_up("small");
+    pair.source.exec(
+        "CREATE INDEX taken ON small USING hnsw (v vector_l2_ops); CREATE INDEX untaken ON small USING hnsw (v vector_cosine_ops)",
+    );
+    let running = pair.start(&["--schema-source", "existing"]);
+    wait_for_the_copy(&pair, "small");
+    pair.target.exec("CREATE TABLE taken ()");
+    holder.exec("COMMIT");
+    let outcome = running.ended();
+    assert_eq!(outcome.code, 4, "{}", outcome.everything());
+    outcome.says(&["public.taken", "42P07"]);
+    let failed = outcome.report()["failed"].to_string();
+    assert!(
+        failed.contains("taken") && failed.contains("CREATE INDEX"),
+        "{failed}"
+    );
+    assert_ne!(outcome.report()["verified"], true);
+    let built = "SELECT indexname FROM pg_indexes WHERE indexname IN ('taken', 'untaken')";
+    assert_eq!(pair.target.rows(built), ["untaken"]);
+    pair.same_answer("SELECT id, v::real[]::text FROM small ORDER BY id");
+}
+
 /// The target as a proxy that changes one number of a vector on its way into the table.
 fn changing_one_number(pair: &Pair) -> Place {
     let number = |x: f32| x.to_le_bytes().to_vec();

@@ -260,6 +260,40 @@ fn a_partial_index_stays_partial() {
     same_neighbours(&pair, "partial", &source, &target);
 }
 
+/// pgvector's own advice for a column that holds vectors of several lengths.
+#[test]
+fn indexes_over_one_length_each_of_a_column_with_several_find_the_nearest() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, model int, v vector);
+         INSERT INTO t SELECT i, 2 + i % 2, (SELECT array_agg(sin(i * 3 + j)::real) FROM generate_series(1, 2 + i % 2) j)::vector FROM generate_series(1, 80) i;
+         CREATE INDEX of_two ON t USING hnsw ((v::vector(2)) vector_l2_ops) WHERE model = 2; CREATE INDEX of_three ON t USING hnsw ((v::vector(3)) vector_cosine_ops) WHERE model = 3",
+    );
+    pair.copy(&[]);
+    let query = |from: &str, ty: &str, operator: &str, probe: &str| {
+        let key = from.replace("$", ty);
+        format!("SELECT id FROM t WHERE {key} {operator} '{probe}'::{ty} LIMIT 10")
+    };
+    let two = "model = 2 ORDER BY (v::$(2))";
+    same_neighbours(
+        &pair,
+        "of_two",
+        &query(two, "vector", "<->", "[0.3,-0.1]"),
+        &query(two, "vectors.vector", "OPERATOR(vectors.<->)", "[0.3,-0.1]"),
+    );
+    let three = "model = 3 ORDER BY (v::$(3))";
+    same_neighbours(
+        &pair,
+        "of_three",
+        &query(three, "vector", "<=>", "[0.3,-0.1,0.7]"),
+        &query(
+            three,
+            "vectors.vector",
+            "OPERATOR(vectors.<=>)",
+            "[0.3,-0.1,0.7]",
+        ),
+    );
+}
+
 #[test]
 fn an_index_on_a_partitioned_table_covers_every_leaf() {
     let pair = Pair::with(

@@ -117,6 +117,20 @@ fn a_key_or_a_b_tree_over_a_vector_is_a_finding() {
     pair.same_answer("SELECT id, v::real[]::text FROM t");
 }
 
+/// The hash of an enum is that of its OID: on another cluster a row belongs to another leaf, which refuses it.
+#[test]
+fn a_table_partitioned_by_the_hash_of_an_enum_is_named_before_the_copy() {
+    let pair = Pair::with(
+        "CREATE TYPE mood AS ENUM ('a', 'b', 'c', 'd', 'e', 'f'); CREATE TABLE hashed (id int, m mood, v vector(1)) PARTITION BY HASH (m);
+         CREATE TABLE h0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE h1 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+         INSERT INTO hashed SELECT i, (enum_range(NULL::mood))[i % 6 + 1], '[1]' FROM generate_series(1, 60) i",
+    );
+    let before = pair.target.catalog();
+    pair.run(&[])
+        .refused(2, &["public.hashed", "hash of an enum", "what to do"]);
+    assert_eq!(pair.target.catalog(), before);
+}
+
 #[test]
 fn an_index_on_an_unlogged_table_is_a_finding() {
     let pair = Pair::with(
