@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
@@ -91,12 +91,34 @@ pub fn columns(table: &TablePlan) -> Vec<Column> {
         .collect()
 }
 
-/// Opens the report's file before the run: days later is too late to learn that it cannot be written.
-pub fn create(path: &Path) -> Result<File> {
-    File::create(path).map_err(Error::on(
-        Side::Plan,
-        format!("making the report file {}", path.display()),
-    ))
+/// The file that the report goes to. What it held stays until there is a new report; a run that ends without one leaves
+/// no empty file behind.
+pub struct ReportFile {
+    file: File,
+    /// Made by this run, and still empty.
+    fresh: Option<PathBuf>,
+}
+
+impl ReportFile {
+    /// Opens the file before anything is done: hours later would be a bad time to learn that it cannot be written.
+    pub fn open(path: &Path) -> Result<ReportFile> {
+        let fresh = (!path.exists()).then(|| path.to_path_buf());
+        let mut open = File::options();
+        let file = open.write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(Error::on(
+            Side::Plan,
+            format!("making the report file {}", path.display()),
+        ))?;
+        Ok(ReportFile { file, fresh })
+    }
+}
+
+impl Drop for ReportFile {
+    fn drop(&mut self) {
+        if let Some(path) = &self.fresh {
+            let _ = std::fs::remove_file(path);
+        }
+    }
 }
 
 impl Table {
@@ -116,11 +138,15 @@ impl Table {
 }
 
 impl Report {
-    pub fn write_json(&self, mut file: File) -> Result<()> {
+    pub fn write_json(&self, mut to: ReportFile) -> Result<()> {
         let attempt = "writing the report";
-        serde_json::to_writer_pretty(&mut file, self)
+        // /dev/stdout and its kin have no length.
+        let _ = to.file.set_len(0);
+        to.fresh = None;
+        serde_json::to_writer_pretty(&mut to.file, self)
             .map_err(Error::on(Side::Internal, attempt))?;
-        file.write_all(b"\n")
+        to.file
+            .write_all(b"\n")
             .map_err(Error::on(Side::Internal, attempt))
     }
 

@@ -43,7 +43,11 @@ pub enum Ended {
 /// The whole move.
 pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
     let started = Instant::now();
-    let report_file = options.report.as_deref().map(report::create).transpose()?;
+    let report_file = options
+        .report
+        .as_deref()
+        .map(report::ReportFile::open)
+        .transpose()?;
     let target = options.target.connect().await?;
     let mut described = catalog::target::read(&target).await?;
     let (patterns, version) = before_snapshot(options).await?;
