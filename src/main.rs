@@ -13,7 +13,7 @@ use tracing_subscriber::EnvFilter;
 fn main() -> ExitCode {
     let options = match cli::parse() {
         Ok(options) => options,
-        Err(error) => return fail(&error),
+        Err(error) => return fail(&error, LogFormat::Text),
     };
     log_to_stderr(&options);
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -21,7 +21,10 @@ fn main() -> ExitCode {
         .build();
     match runtime {
         Ok(runtime) => runtime.block_on(until_done_or_stopped(&options)),
-        Err(error) => fail(&Error::new(Side::Internal, "starting the runtime").because(error)),
+        Err(error) => fail(
+            &Error::new(Side::Internal, "starting the runtime").because(error),
+            options.log_format,
+        ),
     }
 }
 
@@ -40,8 +43,8 @@ async fn until_done_or_stopped(options: &Options) -> ExitCode {
         Ok(Ended::Differing) => ExitCode::from(Side::Verification.exit_code()),
         Ok(Ended::Unfinished) => ExitCode::from(Side::Target.exit_code()),
         Err(error) => {
-            let code = fail(&error);
-            eprintln!("{}", run::what_is_there(&standing, options));
+            let code = fail(&error, options.log_format);
+            say(&run::what_is_there(&standing, options), options.log_format);
             code
         }
     }
@@ -59,9 +62,17 @@ async fn stopped() {
     }
 }
 
-fn fail(error: &Error) -> ExitCode {
-    eprintln!("{}", error.chain());
+fn fail(error: &Error, format: LogFormat) -> ExitCode {
+    say(&error.chain(), format);
     ExitCode::from(error.exit_code())
+}
+
+/// The last words of a run that ended early: for a person as they are, for a program as a log line.
+fn say(text: &str, format: LogFormat) {
+    match format {
+        LogFormat::Text => eprintln!("{text}"),
+        LogFormat::Json => tracing::error!("{text}"),
+    }
 }
 
 fn log_to_stderr(options: &Options) {
