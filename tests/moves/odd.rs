@@ -73,7 +73,7 @@ fn temporary_tables_of_other_sessions_are_left_in_peace() {
 fn settings_of_the_databases_change_nothing() {
     let pair = Pair::with(
         "CREATE TABLE t (id int PRIMARY KEY, i interval, d timestamptz, f real, b bytea, e text, v vector(2));
-         INSERT INTO t VALUES (1, '-1 day 02:03:04', '2024-05-06 07:08:09+00', 0.1, '\\x5c00', E'back\\\\slash', '[0.1,1e-30]');
+         INSERT INTO t VALUES (1, '-1 day 02:03:04', '2024-05-06 07:08:09+00', 0.1, '\\x5c00', E'back\\\\slash', '[0.1,1e-30]'), (2, NULL, NULL, NULL, NULL, 'c\\d', NULL);
          CREATE VIEW w AS SELECT id FROM t WHERE e = E'a\\\\b' OR e = 'c\\d'",
     );
     for db in [&pair.source, &pair.target] {
@@ -100,8 +100,8 @@ fn settings_of_the_databases_change_nothing() {
         }
     }
     pair.copy(&[]);
-    pair.same_answer("SELECT id, i, d, f, b, e, v::real[]::text FROM t");
-    pair.same_answer("SELECT pg_get_viewdef('w'::regclass)");
+    pair.same_answer("SELECT id, i, d, f, b, e, v::real[]::text FROM t ORDER BY id");
+    pair.same_answer("SELECT id FROM w");
 }
 
 /// Databases of another encoding than UTF-8, the same on both sides. Their bytes are compared, not their characters.
