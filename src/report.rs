@@ -194,13 +194,7 @@ impl Report {
             line(&mut out, format_args!("  BROKEN: {broken}"));
         }
         if !self.failed.is_empty() {
-            line(
-                &mut out,
-                format_args!(
-                    "
-Not done: the target refused it"
-                ),
-            );
+            line(&mut out, format_args!("\nNot done: the target refused it"));
         }
         for f in &self.failed {
             line(&mut out, format_args!("  {}: {}", f.object, f.reason));
@@ -223,10 +217,10 @@ Not done: the target refused it"
         line(
             out,
             format_args!(
-                "\n{} tables, {rows} rows, {} indexes, {} sequences in {}: copy {:.2} s, verification {:.2} s, indexes and the rest {:.2} s",
-                self.tables.len(),
-                self.indexes.len(),
-                self.sequences,
+                "\n{}, {rows} rows, {}, {} in {}: copy {:.2} s, verification {:.2} s, indexes and the rest {:.2} s",
+                count_of(self.tables.len(), "table"),
+                count_of(self.indexes.len(), "index"),
+                count_of(self.sequences, "sequence"),
                 span(s.total),
                 s.copy,
                 s.verify,
@@ -239,11 +233,11 @@ Not done: the target refused it"
             .filter(|t| !t.verdict.differences.is_empty())
             .count();
         let verdict = match (self.verify, differing, self.broken_indexes.len()) {
-            (_, 0, broken) if broken > 0 => format!("Verification: {broken} indexes do not answer."),
+            (_, 0, broken) if broken > 0 => format!("Verification: {} broken.", count_of(broken, "index")),
             (Verify::None, ..) => "Verification: none was asked for (--verify none). Nothing is proved.".into(),
             (Verify::Counts, 0, _) => "Verification: all row counts agree; the values were not compared (--verify counts).".into(),
             (Verify::Full, 0, _) => "Verification: every row of every table was read back and is the same.".into(),
-            (_, n, _) => format!("Verification: {n} tables DIFFER. Do not switch."),
+            (_, n, _) => format!("Verification: {} not as on the source. Do not switch.", count_of(n, "table")),
         };
         line(out, format_args!("{verdict}"));
         let changed = self
@@ -387,6 +381,15 @@ fn findings(out: &mut String, findings: &[Finding]) {
                 line(out, format_args!("    what to do: {}", f.remedy));
             }
         }
+    }
+}
+
+/// `1 table`, `3 tables`, `2 indexes`.
+pub fn count_of(number: usize, what: &str) -> String {
+    match (number, what) {
+        (1, _) => format!("1 {what}"),
+        (_, "index") => format!("{number} indexes"),
+        _ => format!("{number} {what}s"),
     }
 }
 

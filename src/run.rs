@@ -16,7 +16,7 @@ use crate::error::{Error, Result, Side};
 use crate::plan::{Plan, Severity};
 use crate::prepare;
 use crate::progress::Progress;
-use crate::report::{self, Report, Seconds, Server};
+use crate::report::{self, Report, Seconds, Server, count_of};
 use crate::schema::{self, Phase, Schema};
 use crate::select::{self, Selection};
 use crate::snapshot::{self, Holder, Readers};
@@ -258,7 +258,7 @@ fn decided(options: &Options, plan: &Plan, schema: &Schema) -> Result<bool> {
         .find(|f| Some(f.severity) == worst)
         .map(|f| format!("{}: {}", f.object, f.reason));
     Err(Error::new(Side::Plan, "the plan cannot be carried out; nothing was written")
-        .because(format!("{problems} problems, {decisions} findings that need a decision; the first: {}", first.unwrap_or_default()))
+        .because(format!("{}, {}; the first: {}", count_of(problems, "problem"), count_of(decisions, "undecided finding"), first.unwrap_or_default()))
         .remedy("each stands above with what to do; --allow-findings goes on without the objects that need a decision"))
 }
 
