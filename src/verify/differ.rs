@@ -11,8 +11,17 @@ use crate::plan::{TablePlan, Travel};
 /// the same values in other company.
 pub async fn columns(source: &Session, target: &Session, table: &TablePlan) -> Result<Vec<String>> {
     let mut differences = Vec::new();
+    for (session, side) in [(source, Side::Source), (target, Side::Target)] {
+        // The text of money hangs on this one, and it is a database's own; the others are the session's already.
+        let alike = session.batch_execute("SET lc_monetary = 'C'").await;
+        alike.map_err(Error::on(
+            side,
+            format!("comparing {} as text", table.display),
+        ))?;
+    }
     for column in &table.columns {
-        let Some((here, there)) = texts(&column.travel, &quote(&column.name)) else {
+        let Some((here, there)) = texts(&column.travel, &format!("t.{}", quote(&column.name)))
+        else {
             continue;
         };
         let old = hash(source, Side::Source, table, &here).await?;
@@ -30,7 +39,8 @@ pub async fn columns(source: &Session, target: &Session, table: &TablePlan) -> R
                 .columns
                 .iter()
                 .map(|c| {
-                    texts(&c.travel, &quote(&c.name)).map(|t| if side == 0 { t.0 } else { t.1 })
+                    texts(&c.travel, &format!("t.{}", quote(&c.name)))
+                        .map(|t| if side == 0 { t.0 } else { t.1 })
                 })
                 .map(|t| t.map(|t| format!("pg_catalog.md5({t})")))
                 .collect();
@@ -89,8 +99,8 @@ fn texts(travel: &Travel, name: &str) -> Option<(String, String)> {
     Some((here, there))
 }
 
-/// An order-independent sum of 60 bits of each row's md5, and the number of rows with a value.
-async fn hash(
+/// An order-independent sum of 60 bits of each row's md5, and the number of rows with a value. The table goes by the name `t`.
+pub async fn hash(
     session: &Session,
     side: Side,
     table: &TablePlan,
@@ -98,7 +108,7 @@ async fn hash(
 ) -> Result<(i64, Option<String>)> {
     let sql = format!(
         "SELECT count({text}), sum(('x0' || pg_catalog.substr(pg_catalog.md5({text}), 1, 15))::pg_catalog.bit(64)::pg_catalog.int8)::pg_catalog.text \
-         FROM ONLY {}",
+         FROM ONLY {} t",
         table.quoted()
     );
     let row = session.query_one(&sql, &[]).await.map_err(Error::on(

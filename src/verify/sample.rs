@@ -159,22 +159,19 @@ impl Check<'_> {
         ))
     }
 
-    /// (the value as it is, the same as real[] by the source's own casts)
+    /// (the value as it is, the same as real[] by the source's own casts). The value is projected first: outside, no column of
+    /// the user's is in scope, whatever its name.
     fn source_query(&self, tablesample: &str) -> String {
-        let (column, from) = match self.change.array {
-            false => (
-                quote(self.column),
-                format!("ONLY {} {tablesample}", self.table.quoted()),
-            ),
-            true => (
-                "e".to_string(),
-                format!(
-                    "ONLY {} {tablesample}, unnest({}) AS u(e)",
-                    self.table.quoted(),
-                    quote(self.column)
-                ),
-            ),
+        let name = quote(self.column);
+        let value = match self.change.array {
+            false => format!("t.{name}"),
+            true => format!("pg_catalog.unnest(t.{name})"),
         };
+        let from = format!(
+            "(SELECT {value} AS value FROM ONLY {} t {tablesample}) u",
+            self.table.quoted()
+        );
+        let column = "u.value";
         let vector = format!("{}.vector", quote(&self.job.vector_schema));
         let real = match self.change.from {
             SourceType::Vector => format!("{column}::pg_catalog.float4[]"),
