@@ -26,6 +26,8 @@ pub struct Report {
     pub snapshot: String,
     pub verify: Verify,
     pub tables: Vec<Table>,
+    /// Tables made on the source since the snapshot; null where that could not be asked.
+    pub new_tables: Option<Vec<String>>,
     pub indexes: Vec<Built>,
     pub sequences: usize,
     pub broken_indexes: Vec<String>,
@@ -240,15 +242,43 @@ impl Report {
             (_, n, _) => format!("Verification: {} not as on the source. Do not switch.", count_of(n, "table")),
         };
         line(out, format_args!("{verdict}"));
+        if self.verify == Verify::Full {
+            self.not_compared(out);
+        }
+        self.cutover(out);
+    }
+
+    /// Generated columns are computed by the target: no digest covers them.
+    fn not_compared(&self, out: &mut String) {
+        for table in &self.tables {
+            let notes = table.verdict.generated.iter();
+            for (g, note) in notes.filter_map(|g| Some((g, g.note.as_ref()?))) {
+                let name = format!("{}.{}", table.table, g.column);
+                line(out, format_args!("  but generated column {name}: {note}"));
+            }
+        }
+    }
+
+    fn cutover(&self, out: &mut String) {
         let changed = self
             .tables
             .iter()
             .filter(|t| t.cutover != Cutover::Unchanged)
             .count();
-        line(out, format_args!("{}", match changed {
-            0 => "Cutover: no table has changed since the snapshot. If the writers are stopped, it is safe to switch.".to_string(),
-            n => format!("Cutover: {n} tables are not known to be as they were copied: what was written since the snapshot is NOT on the target."),
-        }));
+        let new = self.new_tables.as_deref().unwrap_or_default();
+        if !new.is_empty() {
+            line(
+                out,
+                format_args!("Tables made since the snapshot: {}", new.join(", ")),
+            );
+        }
+        let answer = match (changed, &self.new_tables) {
+            (0, Some(new)) if new.is_empty() => "no table has changed since the snapshot. If the writers are stopped, it is safe to switch.".to_string(),
+            (0, Some(_)) => "no copied table has changed, but there are new ones: they are NOT on the target.".to_string(),
+            (0, None) => "no copied table has changed; whether there are new ones could not be asked.".to_string(),
+            (n, _) => format!("{n} tables are not known to be as they were copied: what was written since the snapshot is NOT on the target."),
+        };
+        line(out, format_args!("Cutover: {answer}"));
     }
 }
 

@@ -106,11 +106,16 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
     let broken = probe::probe(&target, &schema, &names, &after_data.failed).await?;
     seconds.after_data = after.elapsed().as_secs_f64();
 
-    let rows: Vec<u64> = copied.iter().map(|c| c.converted).collect();
-    let changed = cutover::check(&options.source, &plan.tables, &rows, &visible).await?;
+    let seals = verdicts.iter().map(|v| &v.seal);
+    let now = cutover::check(options, &source, &plan.tables, seals).await;
     seconds.total = started.elapsed().as_secs_f64();
     let differs = verdicts.iter().any(|v| !v.differences.is_empty());
-    let tables = plan.tables.iter().zip(&copied).zip(verdicts).zip(changed);
+    let tables = plan
+        .tables
+        .iter()
+        .zip(&copied)
+        .zip(verdicts)
+        .zip(now.tables);
     let AfterData { built, failed } = after_data;
     let report = Report {
         program: concat!("pgv2rs-copy ", env!("CARGO_PKG_VERSION")).into(),
@@ -130,6 +135,7 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
             .map(|(((t, c), v), k)| report::Table::new(t, c, v, k))
             .collect(),
         indexes: built,
+        new_tables: now.new_tables,
         sequences,
         verified: options.verify == Verify::Full
             && !differs

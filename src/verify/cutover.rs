@@ -1,77 +1,172 @@
-//! In: the tables, and what the copy's snapshot saw. Out: for each table whether it is still what was copied, so that a user who
-//! has stopped the writers knows that it is safe to switch. It looks at committed changes only, as of now.
+//! In: the tables, and what the snapshot saw of each (`seal`). Out: for each table whether it is still what was copied, and which
+//! tables are new, so that a user who has stopped the writers knows that it is safe to switch. It looks at tables only, as of
+//! now: not at views, functions, indexes or privileges. It never fails a run whose rows are already there.
+
+use std::collections::{HashMap, HashSet};
 
 use serde::Serialize;
 
-use crate::connect::{Endpoint, Session, quote_qualified};
+use super::seal::{self, Seal};
+use crate::catalog::{self, Source};
+use crate::cli::Options;
+use crate::connect::Session;
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
+use crate::select::{self, Patterns};
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "state", content = "why")]
 pub enum Cutover {
     Unchanged,
     Changed(String),
-    /// It could not be looked at without waiting.
+    /// It could not be looked at, or not without waiting.
     Unknown(String),
 }
 
-/// `rows` are the counts under the snapshot, in the order of `tables`.
-pub async fn check(
-    source: &Endpoint,
+/// The source as it is at the end of the run.
+#[derive(Debug)]
+pub struct Now {
+    /// In the order of the plan's tables.
+    pub tables: Vec<Cutover>,
+    /// Tables that the snapshot does not hold and the user's patterns do; None where that could not be asked.
+    pub new_tables: Option<Vec<String>>,
+}
+
+/// `seals` are in the order of `tables`; `source` is the catalog under the snapshot.
+pub async fn check<'a>(
+    options: &Options,
+    source: &Source,
     tables: &[TablePlan],
-    rows: &[u64],
-    visible: &str,
-) -> Result<Vec<Cutover>> {
-    let session = source.connect().await?;
+    seals: impl Iterator<Item = &'a Seal>,
+) -> Now {
+    let session = match connect(options).await {
+        Ok(session) => session,
+        Err(error) => {
+            return Now {
+                tables: vec![unasked(error); tables.len()],
+                new_tables: None,
+            };
+        }
+    };
+    let mut answers = Vec::new();
+    for (table, sealed) in tables.iter().zip(seals) {
+        let answer = one(&session, table, sealed).await;
+        answers.push(answer.unwrap_or_else(unasked));
+    }
+    let new_tables = new_tables(options, &session, source).await;
+    Now {
+        tables: answers,
+        new_tables: new_tables
+            .inspect_err(|e| tracing::warn!("looking for new tables: {}", e.chain()))
+            .ok(),
+    }
+}
+
+fn unasked(error: Error) -> Cutover {
+    Cutover::Unknown(format!(
+        "the source could not be asked: {}",
+        error.server_says()
+    ))
+}
+
+async fn connect(options: &Options) -> Result<Session> {
+    let session = options.source.connect().await?;
     // Someone's ALTER must not make the end of a run wait for hours.
     let sql = "SET lock_timeout = '10s'";
     session
         .batch_execute(sql)
         .await
         .map_err(Error::on(Side::Source, "asking what has changed"))?;
-    let mut answers = Vec::new();
-    for (table, rows) in tables.iter().zip(rows) {
-        answers.push(one(&session, table, *rows, visible).await?);
-    }
-    Ok(answers)
+    Ok(session)
 }
 
-async fn one(session: &Session, table: &TablePlan, rows: u64, visible: &str) -> Result<Cutover> {
-    let attempt = || format!("asking whether {} has changed", table.display);
-    let sql = "SELECT n.nspname::text, c.relname::text, coalesce(pg_catalog.pg_relation_filenode(c.oid), 0::oid) \
-        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
-    let found = session
-        .query_opt(sql, &[&table.oid])
-        .await
-        .map_err(Error::on(Side::Source, attempt()))?;
-    let Some(found) = found else {
+async fn one(session: &Session, table: &TablePlan, sealed: &Seal) -> Result<Cutover> {
+    let Some(shape) = seal::shape(session, table).await? else {
         return Ok(Cutover::Changed("it was dropped".into()));
     };
-    if found.get::<_, u32>(2) != table.file {
-        return Ok(Cutover::Changed("it was truncated or rewritten".into()));
+    if let Some(why) = seal::other_shape(&sealed.shape, &shape) {
+        return Ok(Cutover::Changed(why));
     }
-    let name = quote_qualified(found.get(0), found.get(1));
-    // xmin is the low half of a transaction id; its epoch is that of now, or the one before where it would lie ahead of now.
-    // A row from further back is frozen, and any epoch in the past is right for it.
-    let sql = format!(
-        "WITH now AS MATERIALIZED (SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) AS next) \
-         SELECT count(*), count(*) FILTER (WHERE NOT pg_catalog.txid_visible_in_snapshot( \
-           CASE WHEN x.id < 3 THEN x.id ELSE (now.next >> 32 << 32) + x.id \
-             - CASE WHEN x.id > (now.next & 4294967295) THEN 4294967296 ELSE 0 END END, $1::text::pg_catalog.txid_snapshot)) \
-         FROM ONLY {name} t, now, LATERAL (SELECT t.xmin::pg_catalog.text::pg_catalog.int8 AS id) x"
-    );
-    let row = match session.query_one(&sql, &[&visible]).await {
-        Ok(row) => row,
-        Err(e) if e.code().is_some_and(|c| c.code() == "55P03") => {
+    // Before the rows: who commits between the two looks is then seen by one of them.
+    let open = open_writers(session, table).await?;
+    let (now, sum) = match seal::rows(session, table).await {
+        Ok(found) => found,
+        Err(error) if error.sqlstate().as_deref() == Some("55P03") => {
             return Ok(Cutover::Unknown("someone holds a lock on it".into()));
         }
-        Err(e) => return Err(Error::new(Side::Source, attempt()).because(e)),
+        Err(error) => return Err(error),
     };
-    let (now, newer): (i64, i64) = (row.get(0), row.get(1));
-    Ok(match (now.unsigned_abs() == rows, newer) {
-        (true, 0) => Cutover::Unchanged,
-        (_, 0) => Cutover::Changed(format!("{rows} rows were copied, it holds {now} now")),
-        _ => Cutover::Changed(format!("{newer} rows were inserted or updated since")),
+    let rows = sealed.rows;
+    Ok(match (now == rows, sum == sealed.sum) {
+        (true, true) if open => {
+            Cutover::Unknown("a transaction that may have written to it is still open".into())
+        }
+        (true, true) => Cutover::Unchanged,
+        (false, _) => Cutover::Changed(format!("{rows} rows were copied, it holds {now} now")),
+        (true, false) => {
+            Cutover::Changed("rows were updated since, or as many inserted as deleted".into())
+        }
     })
+}
+
+/// What a writer has not committed shows in no row. Prepared transactions are in pg_locks too, without a process.
+async fn open_writers(session: &Session, table: &TablePlan) -> Result<bool> {
+    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid = l.database \
+        WHERE d.datname = pg_catalog.current_database() AND l.locktype = 'relation' AND l.relation = $1 \
+        AND l.mode = 'RowExclusiveLock' AND l.granted)";
+    let row = session
+        .query_one(sql, &[&table.oid])
+        .await
+        .map_err(Error::on(
+            Side::Source,
+            format!("asking who writes to {}", table.display),
+        ))?;
+    Ok(row.get(0))
+}
+
+async fn new_tables(options: &Options, session: &Session, source: &Source) -> Result<Vec<String>> {
+    let known: HashSet<u32> = source.relations.iter().map(|r| r.oid).collect();
+    let mut new = catalog::tables_now(session).await?;
+    new.retain(|(oid, _, _)| !known.contains(oid));
+    if new.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Read again: the patterns' matches are OIDs, and a new table has a new one.
+    let patterns = select::patterns(session, options).await?;
+    let ancestors = ancestors(session, new.iter().map(|t| t.0).collect()).await?;
+    let wanted = |oid: &u32, schema: &String| {
+        let line = ancestors.get(oid).cloned().unwrap_or_default();
+        wanted(&patterns, &line, schema)
+    };
+    Ok(new
+        .iter()
+        .filter(|(oid, schema, _)| wanted(oid, schema))
+        .map(|(_, s, t)| format!("{}.{}", catalog::ident(s), catalog::ident(t)))
+        .collect())
+}
+
+/// The rule by which `select` takes a table: its parents speak for it. `line` holds the table itself.
+fn wanted(patterns: &Patterns, line: &[u32], schema: &str) -> bool {
+    let named = match (&patterns.tables, &patterns.schemas) {
+        (Some(tables), _) => line.iter().any(|oid| tables.contains(oid)),
+        (None, Some(schemas)) => schemas.contains(schema),
+        (None, None) => true,
+    };
+    named && !line.iter().any(|oid| patterns.excluded.contains(oid))
+}
+
+/// Each table with all that it inherits from or is a partition of.
+async fn ancestors(session: &Session, tables: Vec<u32>) -> Result<HashMap<u32, Vec<u32>>> {
+    let sql = "WITH RECURSIVE line(oid, up) AS (SELECT o, o FROM pg_catalog.unnest($1::pg_catalog.oid[]) o \
+        UNION SELECT line.oid, i.inhparent FROM line JOIN pg_catalog.pg_inherits i ON i.inhrelid = line.up) \
+        SELECT line.oid, line.up FROM line";
+    let rows = session
+        .query(sql, &[&tables])
+        .await
+        .map_err(Error::on(Side::Source, "reading the parents of new tables"))?;
+    let mut lines: HashMap<u32, Vec<u32>> = HashMap::new();
+    for row in rows {
+        lines.entry(row.get(0)).or_default().push(row.get(1));
+    }
+    Ok(lines)
 }

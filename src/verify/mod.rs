@@ -3,7 +3,9 @@
 
 pub mod cutover;
 mod differ;
+mod generated;
 mod sample;
+mod seal;
 
 use std::sync::Arc;
 
@@ -31,11 +33,15 @@ pub struct Verdict {
     pub sent_digest: Option<String>,
     pub target_digest: Option<String>,
     pub samples: Vec<sample::Sampled>,
+    pub generated: Vec<generated::Generated>,
     /// What differs, each in a sentence; empty when the table is as it was.
     pub differences: Vec<String>,
+    /// What the snapshot saw, for the cutover answer; taken whatever the level.
+    #[serde(skip)]
+    pub seal: seal::Seal,
 }
 
-/// Verifies all tables, `jobs` at a time, while the snapshot is held.
+/// Verifies and seals all tables, `jobs` at a time, while the snapshot is held.
 pub async fn all(
     job: &Job,
     tables: &[TablePlan],
@@ -43,9 +49,6 @@ pub async fn all(
     level: Verify,
     jobs: usize,
 ) -> Result<Vec<Verdict>> {
-    if level == Verify::None {
-        return Ok(vec![Verdict::default(); tables.len()]);
-    }
     let sessions = |t: &TablePlan| {
         let copied = copied.iter().find(|c| c.oid == t.oid).cloned();
         let table = t.clone();
@@ -65,6 +68,13 @@ pub async fn all(
         .await
 }
 
+async fn sealed(source: &Session, table: &TablePlan) -> Result<Verdict> {
+    Ok(Verdict {
+        seal: seal::seal(source, table).await?,
+        ..Verdict::default()
+    })
+}
+
 async fn one(
     job: &Job,
     source: &Session,
@@ -73,13 +83,13 @@ async fn one(
     copied: &Copied,
     level: Verify,
 ) -> Result<Verdict> {
-    let mut verdict = Verdict {
-        source_rows: Some(count(source, table).await?),
-        ..Verdict::default()
-    };
+    // Counted by a query that knows nothing of slices.
+    let mut verdict = sealed(source, table).await?;
+    let source_rows = verdict.seal.rows;
+    verdict.source_rows = Some(source_rows);
     match level {
         Verify::None => {}
-        Verify::Counts => verdict.target_rows = Some(count_on(target, Side::Target, table).await?),
+        Verify::Counts => verdict.target_rows = Some(count(target, table).await?),
         Verify::Full => {
             let back = read_back(target, table).await?;
             verdict.target_rows = Some(back.rows);
@@ -94,6 +104,14 @@ async fn one(
             verdict
                 .differences
                 .extend(verdict.samples.iter().filter_map(|s| s.difference()));
+            verdict.generated = generated::columns(source, target, table).await?;
+            let differing = verdict.generated.iter().filter(|g| g.differs);
+            verdict.differences.extend(differing.map(|g| {
+                format!(
+                    "generated column {}: the target computes other values",
+                    g.column
+                )
+            }));
         }
     }
     let counts = [
@@ -101,7 +119,6 @@ async fn one(
         ("converted", copied.converted),
         ("taken by the target", copied.reported),
     ];
-    let source_rows = verdict.source_rows.unwrap_or_default();
     let others = counts
         .into_iter()
         .chain(verdict.target_rows.map(|n| ("on the target now", n)));
@@ -115,17 +132,12 @@ async fn one(
     Ok(verdict)
 }
 
-/// Counted by a query that knows nothing of slices.
-async fn count(source: &Session, table: &TablePlan) -> Result<u64> {
-    count_on(source, Side::Source, table).await
-}
-
-async fn count_on(session: &Session, side: Side, table: &TablePlan) -> Result<u64> {
+async fn count(target: &Session, table: &TablePlan) -> Result<u64> {
     let sql = format!("SELECT count(*) FROM ONLY {}", table.quoted());
-    let row = session
-        .query_one(&sql, &[])
-        .await
-        .map_err(Error::on(side, format!("counting {}", table.display)))?;
+    let row = target.query_one(&sql, &[]).await.map_err(Error::on(
+        Side::Target,
+        format!("counting {}", table.display),
+    ))?;
     Ok(row.get::<_, i64>(0).unsigned_abs())
 }
 

@@ -1,0 +1,136 @@
+//! In: a session and a table. Out: what identifies every row that the session sees, in two numbers, and the table's shape: name,
+//! file, columns, parents. Taken under the snapshot and again at the end of the run, it tells whether the table has changed.
+//! It reads no value of any row.
+
+use crate::catalog::ident;
+use crate::connect::{Session, quote_qualified};
+use crate::error::{Error, Result, Side};
+use crate::plan::TablePlan;
+
+/// What the snapshot saw of a table.
+#[derive(Clone, Debug, Default)]
+pub struct Seal {
+    pub rows: u64,
+    pub sum: Option<String>,
+    pub shape: Shape,
+}
+
+/// All that can change about a table's rows without a row being written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shape {
+    pub schema: String,
+    pub name: String,
+    file: u32,
+    /// Parents, each with the bounds of the partition.
+    parents: Vec<String>,
+    columns: Vec<Column>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Column {
+    number: i16,
+    name: String,
+    type_oid: u32,
+    typmod: i32,
+    /// How it is computed; None for a column that is written.
+    generated: Option<String>,
+}
+
+/// To be called in the snapshot, while the table is locked.
+pub async fn seal(session: &Session, table: &TablePlan) -> Result<Seal> {
+    let shape = shape(session, table).await?.ok_or_else(|| {
+        Error::new(Side::Source, format!("reading {}", table.display))
+            .because("the snapshot does not hold it")
+    })?;
+    let (rows, sum) = rows(session, table).await?;
+    Ok(Seal { rows, sum, shape })
+}
+
+/// The number of rows, and the sum of a hash of where each lies and which transaction wrote it.
+///
+/// A version of a row never changes in its place, so the same (ctid, xmin) in the same file is the same row with the same
+/// values, and every INSERT, UPDATE and DELETE that is committed changes the sum. That asks nothing about which transaction
+/// the snapshot saw, so it holds for subtransactions, whose ids no txid_snapshot lists. VACUUM does not move a row, and
+/// freezing leaves the xmin that SQL shows. A place that was freed and taken again has another xmin, as 2^32 transactions do
+/// not fit between the two looks at one place.
+pub async fn rows(session: &Session, table: &TablePlan) -> Result<(u64, Option<String>)> {
+    let sql = format!(
+        "SELECT pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashtextextended(\
+           t.ctid::pg_catalog.text COLLATE pg_catalog.\"C\", t.xmin::pg_catalog.text::pg_catalog.int8))::pg_catalog.text \
+         FROM ONLY {} t",
+        table.quoted()
+    );
+    let row = session.query_one(&sql, &[]).await.map_err(Error::on(
+        Side::Source,
+        format!("counting {}", table.display),
+    ))?;
+    Ok((row.get::<_, i64>(0).unsigned_abs(), row.get(1)))
+}
+
+/// None: there is no such table any more.
+pub async fn shape(session: &Session, table: &TablePlan) -> Result<Option<Shape>> {
+    let attempt = || {
+        Error::on::<tokio_postgres::Error>(
+            Side::Source,
+            format!("asking whether {} has changed", table.display),
+        )
+    };
+    let sql = "SELECT n.nspname::text, c.relname::text, coalesce(pg_catalog.pg_relation_filenode(c.oid), 0::oid), \
+        ARRAY(SELECT pg_catalog.concat_ws(' ', i.inhparent::pg_catalog.regclass, pg_catalog.pg_get_expr(c.relpartbound, c.oid)) \
+          FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno) \
+        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
+    let found = session.query_opt(sql, &[&table.oid]).await;
+    let Some(found) = found.map_err(attempt())? else {
+        return Ok(None);
+    };
+    let sql = "SELECT a.attnum, a.attname::text, a.atttypid, a.atttypmod, \
+        CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END \
+        FROM pg_catalog.pg_attribute a \
+        LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
+        WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
+    let columns = session.query(sql, &[&table.oid]).await.map_err(attempt())?;
+    let column = |r: &tokio_postgres::Row| Column {
+        number: r.get(0),
+        name: r.get(1),
+        type_oid: r.get(2),
+        typmod: r.get(3),
+        generated: r.get(4),
+    };
+    Ok(Some(Shape {
+        schema: found.get(0),
+        name: found.get(1),
+        file: found.get(2),
+        parents: found.get(3),
+        columns: columns.iter().map(column).collect(),
+    }))
+}
+
+/// What is not as it was, in a sentence. The columns come first: changing one may rewrite the file, and says more.
+pub fn other_shape(was: &Shape, is: &Shape) -> Option<String> {
+    if (&was.schema, &was.name) != (&is.schema, &is.name) {
+        let name = quote_qualified(&is.schema, &is.name);
+        return Some(format!("it was renamed to {name}"));
+    }
+    for old in &was.columns {
+        let name = ident(&old.name);
+        match is.columns.iter().find(|c| c.number == old.number) {
+            None => return Some(format!("its column {name} was dropped")),
+            Some(new) if new.name != old.name => {
+                let now = ident(&new.name);
+                return Some(format!("its column {name} was renamed to {now}"));
+            }
+            Some(new) if new != old => return Some(format!("its column {name} was altered")),
+            Some(_) => {}
+        }
+    }
+    let known = |c: &Column| was.columns.iter().any(|old| old.number == c.number);
+    if let Some(new) = is.columns.iter().find(|c| !known(c)) {
+        return Some(format!("its column {} was added", ident(&new.name)));
+    }
+    if was.parents != is.parents {
+        return Some(
+            "it was attached to a parent, detached from one, or its parent was renamed".into(),
+        );
+    }
+    (was.file != is.file).then(|| "it was truncated or rewritten".into())
+}
