@@ -144,3 +144,8 @@ pub fn ident(name: &str) -> String {
         crate::connect::quote(name)
     }
 }
+
+/// A name as pg_dump writes it into the comment above an entry: on one line.
+pub fn dump_name(name: &str) -> String {
+    name.replace(['\n', '\r'], " ")
+}

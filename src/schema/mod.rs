@@ -13,11 +13,11 @@ use std::collections::HashSet;
 use dialect::dump::{Dump, Entry, ObjectId};
 use dialect::rewrite::{Context, LeftOut};
 
-use crate::catalog::{Source, class};
+use crate::catalog::{Source, class, dump_name};
 use crate::cli::{Format, SchemaSource};
 use crate::error::{Error, Result, Side};
 use crate::plan::{Finding, Plan, Severity};
-use crate::select::Selection;
+use crate::select::{Selection, Sieve};
 use dump::Sections;
 
 /// When a step runs, in this order. pg_dump orders its second section by what depends on what, but for materialized views: it
@@ -130,6 +130,7 @@ pub fn translate(
     let mut translation = Translation {
         source,
         selection,
+        sieve: Sieve::new(selection, source),
         schema_source: wishes.0,
         left_out: plan.left_out.clone(),
         gone: LeftOut::default(),
@@ -145,11 +146,13 @@ pub fn translate(
     translation.section(&parse(&sections.after_data)?, &plan.context, false);
     let Translation {
         mut schema,
+        sieve,
         findings,
         left_out,
         ..
     } = translation;
     schema.steps.sort_by_key(|s| s.phase);
+    plan.findings.extend(sieve.findings);
     plan.findings.extend(findings);
     // A table that the dialect cannot say is not copied either.
     plan.left_out.extend(left_out);
@@ -160,6 +163,7 @@ pub fn translate(
 struct Translation<'a> {
     source: &'a Source,
     selection: &'a Selection,
+    sieve: Sieve<'a>,
     schema_source: SchemaSource,
     /// Relations that do not come; their own findings say why.
     left_out: HashSet<u32>,
@@ -176,12 +180,12 @@ struct Translation<'a> {
 impl Translation<'_> {
     fn section(&mut self, dump: &Dump, context: &Context, before_data: bool) {
         for entry in &dump.entries {
-            if entry.kind != "SESSION" && !self.selection.holds(entry, self.source) {
-                continue;
-            }
             if self.schema_source == SchemaSource::Existing
                 && !self.wanted_on_existing(entry, context)
             {
+                continue;
+            }
+            if entry.kind != "SESSION" && !self.sieve.passes(entry) {
                 continue;
             }
             let relation = identity(entry)
@@ -251,7 +255,7 @@ impl Translation<'_> {
         self.source
             .indexes
             .iter()
-            .find(|i| i.schema == schema && i.name == entry.name)
+            .find(|i| dump_name(&i.schema) == schema && dump_name(&i.name) == entry.name)
             .map(|i| i.oid)
     }
 
@@ -260,8 +264,9 @@ impl Translation<'_> {
         match entry.kind.as_str() {
             "TABLE ATTACH" => {
                 let schema = entry.schema.as_deref()?;
-                let named =
-                    |r: &&crate::catalog::Relation| r.schema == schema && r.name == entry.name;
+                let named = |r: &&crate::catalog::Relation| {
+                    dump_name(&r.schema) == schema && dump_name(&r.name) == entry.name
+                };
                 self.source.relations.iter().find(named).map(|r| r.oid)
             }
             "INDEX ATTACH" => {
