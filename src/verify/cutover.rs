@@ -149,7 +149,7 @@ async fn new_tables(options: &Options, session: &Session, source: &Source) -> Re
 fn wanted(patterns: &Patterns, line: &[u32], schema: &str) -> bool {
     let named = match (&patterns.tables, &patterns.schemas) {
         (Some(tables), _) => line.iter().any(|oid| tables.contains(oid)),
-        (None, Some(schemas)) => schemas.contains(schema),
+        (None, Some(schemas)) => schemas.contains_key(schema),
         (None, None) => true,
     };
     named && !line.iter().any(|oid| patterns.excluded.contains(oid))
