@@ -1,7 +1,7 @@
 //! In: --schema, --table, --exclude-table. Out: the schemas and relations of the source whose names they match. What else comes
 //! because of them is the matter of `closure`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use tokio_postgres::Client;
 
@@ -11,8 +11,9 @@ use crate::error::{Error, Result, Side};
 /// What the user's patterns match on the source.
 #[derive(Debug, Default)]
 pub struct Patterns {
-    /// By name, with the OID.
-    pub schemas: Option<HashMap<String, u32>>,
+    pub schemas: Option<HashSet<String>>,
+    /// The OIDs of the same.
+    pub schema_oids: HashSet<u32>,
     pub tables: Option<HashSet<u32>>,
     pub excluded: HashSet<u32>,
 }
@@ -21,12 +22,15 @@ pub struct Patterns {
 pub async fn patterns(client: &Client, options: &Options) -> Result<Patterns> {
     let mut found = Patterns::default();
     if !options.schemas.is_empty() {
-        let mut names = HashMap::new();
+        let mut names = HashSet::new();
         for pattern in &options.schemas {
             let name = schema_pattern(pattern)?;
             let sql = "SELECT nspname::text, oid FROM pg_catalog.pg_namespace \
                 WHERE nspname OPERATOR(pg_catalog.~) $1 COLLATE pg_catalog.default";
-            names.extend(rows(client, sql, &[&name], "--schema", pattern).await?);
+            for (name, oid) in rows(client, sql, &[&name], "--schema", pattern).await? {
+                names.insert(name);
+                found.schema_oids.insert(oid);
+            }
         }
         found.schemas = Some(names);
     }

@@ -3,7 +3,7 @@
 mod closing;
 mod sifting;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use dialect::dump::{Entry, ObjectId};
 
@@ -133,7 +133,8 @@ fn without(oids: &[u32]) -> Patterns {
 
 fn schema_app() -> Patterns {
     Patterns {
-        schemas: Some(HashMap::from([("app".to_string(), APP.oid)])),
+        schemas: Some(HashSet::from(["app".to_string()])),
+        schema_oids: HashSet::from([APP.oid]),
         ..Patterns::default()
     }
 }
