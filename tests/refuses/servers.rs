@@ -200,13 +200,8 @@ fn a_source_role_without_select_is_refused_with_the_remedy() {
 #[test]
 fn another_encoding_on_the_target_is_refused() {
     let pair = Pair::with("CREATE TABLE t (id int, v vector(1))");
-    let name = unique("latin");
-    let server = Place::target().session();
-    server.exec(&format!(
-        "CREATE DATABASE {name} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
-    ));
-    let place = Place::target().with_database(&name);
-    let outcome = run::start_between(&pair.source.place, &place, &[]).ended();
-    server.exec(&format!("DROP DATABASE {name} WITH (FORCE)"));
+    let options = "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'";
+    let latin = Db::create_as(&Place::target(), &unique("latin"), options);
+    let outcome = run::start_between(&pair.source.place, &latin.place, &[]).ended();
     outcome.refused(2, &["encoding", "LATIN1", "UTF8"]);
 }
