@@ -27,7 +27,7 @@ pub fn close(source: &Source, patterns: &Patterns) -> Selection {
     let mut barred = graph.barred(&excluded);
     let named = |r: &Relation| match (&patterns.tables, &patterns.schemas) {
         (Some(tables), _) => lineage(source, r.oid).any(|oid| tables.contains(&oid)),
-        (None, Some(schemas)) => schemas.contains(&r.schema),
+        (None, Some(schemas)) => schemas.contains_key(&r.schema),
         (None, None) => true,
     };
     let scope = if patterns.schemas.is_some() || patterns.tables.is_some() {
@@ -53,7 +53,11 @@ pub fn close(source: &Source, patterns: &Patterns) -> Selection {
         excluded,
         barred,
         owners: graph.owners,
-        schemas: patterns.schemas.clone().unwrap_or_default(),
+        schemas: patterns
+            .schemas
+            .iter()
+            .flat_map(|s| s.keys().cloned())
+            .collect(),
         relations: HashSet::new(),
         findings: Vec::new(),
     };
@@ -172,7 +176,8 @@ impl<'a> Graph<'a> {
     /// What stands in the named schemas, and these themselves; but no extension and no member of one: `pg_dump -n` leaves
     /// them out too, and those that are needed come by that.
     fn of_schemas(&self, patterns: &Patterns) -> Vec<ObjectId> {
-        let schemas = patterns.schema_oids.iter().map(|&oid| ObjectId {
+        let oids = patterns.schemas.iter().flat_map(|s| s.values());
+        let schemas = oids.map(|&oid| ObjectId {
             class: class::NAMESPACE,
             oid,
         });

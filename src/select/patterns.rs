@@ -1,7 +1,7 @@
 //! In: --schema, --table, --exclude-table. Out: the schemas and relations of the source whose names they match. What else comes
 //! because of them is the matter of `closure`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Client;
 
@@ -11,9 +11,8 @@ use crate::error::{Error, Result, Side};
 /// What the user's patterns match on the source.
 #[derive(Debug, Default)]
 pub struct Patterns {
-    pub schemas: Option<HashSet<String>>,
-    /// The OIDs of the same.
-    pub schema_oids: HashSet<u32>,
+    /// By name, with the OID.
+    pub schemas: Option<HashMap<String, u32>>,
     pub tables: Option<HashSet<u32>>,
     pub excluded: HashSet<u32>,
 }
@@ -22,15 +21,12 @@ pub struct Patterns {
 pub async fn patterns(client: &Client, options: &Options) -> Result<Patterns> {
     let mut found = Patterns::default();
     if !options.schemas.is_empty() {
-        let mut names = HashSet::new();
+        let mut names = HashMap::new();
         for pattern in &options.schemas {
             let name = schema_pattern(pattern)?;
             let sql = "SELECT nspname::text, oid FROM pg_catalog.pg_namespace \
                 WHERE nspname OPERATOR(pg_catalog.~) $1 COLLATE pg_catalog.default";
-            for (name, oid) in rows(client, sql, &[&name], "--schema", pattern).await? {
-                names.insert(name);
-                found.schema_oids.insert(oid);
-            }
+            names.extend(rows(client, sql, &[&name], "--schema", pattern).await?);
         }
         found.schemas = Some(names);
     }

@@ -3,7 +3,7 @@
 mod closing;
 mod sifting;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use dialect::dump::{Entry, ObjectId};
 
@@ -133,8 +133,7 @@ fn without(oids: &[u32]) -> Patterns {
 
 fn schema_app() -> Patterns {
     Patterns {
-        schemas: Some(HashSet::from(["app".to_string()])),
-        schema_oids: HashSet::from([APP.oid]),
+        schemas: Some(HashMap::from([("app".to_string(), APP.oid)])),
         ..Patterns::default()
     }
 }
