@@ -16,7 +16,10 @@ fn main() -> ExitCode {
         Err(error) => return fail(&error, LogFormat::Text),
     };
     log_to_stderr(&options);
+    // One thread for each job's sockets: with more, a fifth of the CPU goes into waking them. The bytes have rayon's pool.
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(options.jobs.clamp(1, cores))
         .enable_all()
         .build();
     match runtime {

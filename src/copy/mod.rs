@@ -2,6 +2,7 @@
 //! digested on the way. It builds no index and verifies nothing beyond its own three counts.
 
 pub mod convert;
+mod gather;
 pub mod read;
 mod write;
 

@@ -3,12 +3,14 @@
 
 use std::pin::Pin;
 
+use bytes::Bytes;
 use codec::batch::Batch;
 use codec::frame::Splitter;
 use futures::StreamExt;
 use tokio_postgres::{Client, CopyOutStream};
 
 use super::BATCH_BYTES;
+use super::gather::{ALONE_BYTES, Gather};
 use crate::connect::quote;
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
@@ -18,6 +20,7 @@ pub struct Reader {
     attempt: String,
     stream: Pin<Box<CopyOutStream>>,
     splitter: Splitter,
+    gather: Gather,
     batch: Batch,
     ended: bool,
 }
@@ -65,6 +68,7 @@ impl Reader {
             attempt,
             stream: Box::pin(stream),
             splitter: Splitter::new(columns),
+            gather: Gather::default(),
             batch: Batch::default(),
             ended: false,
         })
@@ -72,27 +76,41 @@ impl Reader {
 
     /// The next batch of about `BATCH_BYTES`; None after the last. One row larger than that travels alone.
     pub async fn next(&mut self) -> Result<Option<Batch>> {
-        let mut pieces = Vec::new();
-        while !self.ended && self.batch.bytes() < BATCH_BYTES {
+        while !self.ended && self.batch.bytes() + self.gather.len() < BATCH_BYTES {
             match self.stream.next().await {
                 Some(message) => {
                     let message = message.map_err(Error::on(self.side, self.attempt.clone()))?;
-                    self.splitter
-                        .push(message, &mut pieces)
-                        .map_err(Error::on(self.side, self.attempt.clone()))?;
-                    pieces.drain(..).for_each(|rows| self.batch.push(rows));
+                    if message.len() < ALONE_BYTES {
+                        self.gather.add(&message);
+                    } else {
+                        self.split_gathered()?;
+                        self.split(message)?;
+                    }
                 }
                 None => {
                     self.ended = true;
+                    self.split_gathered()?;
                     // No trailer, no end: a stream that stops early is not a shorter table.
-                    self.splitter
-                        .finish()
-                        .map_err(Error::on(self.side, self.attempt.clone()))?;
+                    self.finish()?;
                 }
             }
         }
+        self.split_gathered()?;
         let batch = std::mem::take(&mut self.batch);
         Ok((!batch.is_empty()).then_some(batch))
+    }
+
+    fn split_gathered(&mut self) -> Result<()> {
+        self.gather.take().map_or(Ok(()), |bytes| self.split(bytes))
+    }
+
+    fn split(&mut self, bytes: Bytes) -> Result<()> {
+        let mut pieces = Vec::new();
+        self.splitter
+            .push(bytes, &mut pieces)
+            .map_err(Error::on(self.side, self.attempt.clone()))?;
+        pieces.into_iter().for_each(|rows| self.batch.push(rows));
+        Ok(())
     }
 
     /// Rows decoded so far.

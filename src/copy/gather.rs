@@ -1,0 +1,60 @@
+//! In: messages of COPY OUT, each usually one row. Out: the same bytes in buffers of about a batch, used again and again. It does
+//! not look at rows.
+//!
+//! A message is a slice of the 8 KiB that tokio-postgres read in one go. Kept as they are until the pool is done, these small
+//! buffers are made in one thread and freed in another, row by row: page faults, malloc and munmap were a fifth of the copy's
+//! samples. One copy of 3 kB is cheaper: 150,000 x vector(768) took 0.37 s of CPU instead of 0.54.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+
+use super::{BATCH_BYTES, IN_FLIGHT};
+
+/// A message from here on is passed on as it is.
+pub const ALONE_BYTES: usize = 64 << 10;
+
+#[derive(Default)]
+pub struct Gather {
+    open: BytesMut,
+    /// Buffers given out, the oldest first: free again when their rows are converted.
+    lent: VecDeque<Bytes>,
+}
+
+impl Gather {
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Takes a message shorter than `ALONE_BYTES`.
+    pub fn add(&mut self, message: &[u8]) {
+        if self.open.capacity() == 0 {
+            self.open = self.free();
+        }
+        self.open.extend_from_slice(message);
+    }
+
+    /// What was gathered, if anything.
+    pub fn take(&mut self) -> Option<Bytes> {
+        if self.open.is_empty() {
+            return None;
+        }
+        let full = std::mem::take(&mut self.open).freeze();
+        if self.lent.len() < 2 * IN_FLIGHT {
+            self.lent.push_back(full.clone());
+        }
+        Some(full)
+    }
+
+    fn free(&mut self) -> BytesMut {
+        match self.lent.pop_front().map(Bytes::try_into_mut) {
+            Some(Ok(mut buffer)) => {
+                buffer.clear();
+                return buffer;
+            }
+            Some(Err(busy)) => self.lent.push_front(busy),
+            None => {}
+        }
+        BytesMut::with_capacity(BATCH_BYTES + ALONE_BYTES)
+    }
+}
