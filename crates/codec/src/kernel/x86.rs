@@ -2,7 +2,7 @@
 //! and F16C are there. What a block of intrinsics leaves over at the end goes through the scalar loop.
 //!
 //! Nanoseconds for 768 and 1536 elements in cache, CPU time, on an EPYC 7003 (Zen 3, AVX2) in November 2026: why the first five
-//! are written with intrinsics and the others are not. `benches/kernel.rs` measures what is here now.
+//! are written with intrinsics and the others are not. `benches/convert.rs` of the workspace measures what is here now.
 //! ```text
 //!                scalar          compiled again   intrinsics
 //! f32_to_f16      809   1629      229    496        80    173
