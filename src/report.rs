@@ -238,6 +238,7 @@ impl Report {
             (_, 0, broken) if broken > 0 => format!("Verification: {} broken.", count_of(broken, "index")),
             (Verify::None, ..) => "Verification: none was asked for (--verify none). Nothing is proved.".into(),
             (Verify::Counts, 0, _) => "Verification: all row counts agree; the values were not compared (--verify counts).".into(),
+            (Verify::Full, ..) if self.tables.is_empty() => "Verification: no table came, so nothing is proved.".into(),
             (Verify::Full, 0, _) => "Verification: every row of every table was read back and is the same.".into(),
             (_, n, _) => format!("Verification: {} not as on the source. Do not switch.", count_of(n, "table")),
         };

@@ -139,6 +139,7 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
         sequences,
         verified: options.verify == Verify::Full
             && !differs
+            && !plan.tables.is_empty()
             && broken.is_empty()
             && failed.is_empty(),
         broken_indexes: broken,
