@@ -10,18 +10,34 @@ const POINTS: &str = "CREATE TABLE t (id int PRIMARY KEY, kind text, v vector(4)
 
 const PROBE: &str = "[0.31,-0.22,0.57,0.11]";
 
-/// The ids of the nearest, by the source without an index and by the target through the named one.
+/// The nearest by the source without an index are those by the target without one; through the named index the target finds them
+/// in the same order, but for the one or two in ten that an approximate search may miss: a real HNSW index that two threads
+/// built has been seen to lose a point.
 fn same_neighbours(pair: &Pair, index: &str, on_source: &str, on_target: &str) {
     pair.source.exec("SET enable_indexscan = off");
-    let exact = pair.source.rows(on_source);
-    assert_eq!(exact.len(), 10, "{on_source}");
+    let exact = pair
+        .source
+        .rows(&on_source.replace("LIMIT 10", "LIMIT 1000"));
+    assert!(exact.len() > 10, "{on_source}");
+    pair.target.exec("SET vectors.enable_index = off");
+    assert_eq!(pair.target.rows(on_target), exact[..10], "{on_target}");
     // All lists and a wide search: whether the index is the right one, not how good its first guess is.
     pair.target.exec(
-        "SET enable_seqscan = off; SET vectors.hnsw_ef_search = 500; SET vectors.ivf_nprobe = 100",
+        "SET vectors.enable_index = on; SET enable_seqscan = off; SET vectors.hnsw_ef_search = 500; SET vectors.ivf_nprobe = 100",
     );
     let plan = pair.target.rows(&format!("EXPLAIN {on_target}")).join("\n");
     assert!(plan.contains(index), "does not use {index}:\n{plan}");
-    assert_eq!(pair.target.rows(on_target), exact, "{on_target}");
+    let found = pair.target.rows(on_target);
+    let place = |id: &String| exact.iter().position(|e| e == id);
+    let places: Option<Vec<usize>> = found.iter().map(place).collect();
+    let places =
+        places.unwrap_or_else(|| panic!("{on_target} finds {found:?}, not all on the source"));
+    assert!(places.is_sorted(), "out of order: {places:?}");
+    let right = places.iter().filter(|p| **p < 10).count();
+    assert!(
+        places.len() == 10 && right >= 8,
+        "{on_target} finds places {places:?}"
+    );
 }
 
 /// `SELECT id … ORDER BY <expression> <operator> probe LIMIT 10`
