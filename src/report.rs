@@ -273,11 +273,17 @@ impl Report {
                 format_args!("Tables made since the snapshot: {}", new.join(", ")),
             );
         }
+        let differs = self
+            .tables
+            .iter()
+            .any(|t| !t.verdict.differences.is_empty());
+        let sound = !differs && self.broken_indexes.is_empty() && self.failed.is_empty();
         let answer = match (changed, &self.new_tables) {
+            (0, Some(new)) if new.is_empty() && !sound => "no table has changed since the snapshot; but what is said above comes first.".to_string(),
             (0, Some(new)) if new.is_empty() => "no table has changed since the snapshot. If the writers are stopped, it is safe to switch.".to_string(),
             (0, Some(_)) => "no copied table has changed, but there are new ones: they are NOT on the target.".to_string(),
             (0, None) => "no copied table has changed; whether there are new ones could not be asked.".to_string(),
-            (n, _) => format!("{n} tables are not known to be as they were copied: what was written since the snapshot is NOT on the target."),
+            (n, _) => format!("{} not known to be as copied: what was written since the snapshot is NOT on the target.", count_of(n, "table")),
         };
         line(out, format_args!("Cutover: {answer}"));
     }

@@ -295,7 +295,7 @@ async fn copied(
     plan: &Plan,
     seconds: &mut Seconds,
 ) -> Result<Vec<Copied>> {
-    tracing::info!("copying {} tables", plan.tables.len());
+    tracing::info!("copying {}", count_of(plan.tables.len(), "table"));
     let started = Instant::now();
     let copied = copy::all(job.clone(), options.jobs).await;
     job.progress.finish();
@@ -353,19 +353,22 @@ async fn extension(target: &Session) -> Result<String> {
 pub fn what_is_there(standing: &Standing, options: &Options) -> String {
     let applied = standing.schema_applied.load(Ordering::Relaxed);
     let filled = standing.progress.get().map_or(0, |p| p.tables_done());
+    let tables = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     match (options.schema_source, applied, filled) {
         (SchemaSource::Existing, _, 0) => "The target's tables are as empty as they were.".into(),
         (SchemaSource::Existing, _, n) => format!(
-            "On the target {n} tables are filled, each whole, the others are empty; some vector indexes may be there. To start again, \
-             truncate those tables and drop their vector indexes."
+            "The target holds the rows of {}, each whole, and the others are empty; some vector indexes may be there. To start \
+             again, truncate what is filled and drop its vector indexes.",
+            count_of(tables(n), "table")
         ),
         (SchemaSource::Dump, false, _) => "The target holds nothing of this run.".into(),
         (SchemaSource::Dump, true, 0) => {
             "The target holds the schema before the data and no rows. To start again, drop and create the target database.".into()
         }
         (SchemaSource::Dump, true, n) => format!(
-            "The target holds the schema before the data and the rows of {n} tables, each whole; indexes and constraints may be \
-             missing. To start again, drop and create the target database."
+            "The target holds the schema before the data and the rows of {}, each whole; indexes and constraints may be \
+             missing. To start again, drop and create the target database.",
+            count_of(tables(n), "table")
         ),
     }
 }
