@@ -139,8 +139,10 @@ Exit codes:
   0    moved and verified (with --dry-run: the plan holds)
   1    verification found a difference
   2    the command line, or the plan: nothing was written
-  3    the source failed        4    the target failed
-  5    an error in this program 130  stopped by the user
+  3    the source failed
+  4    the target failed, or refused a step after the rows (the report says which)
+  5    an error in this program
+  130  stopped by the user
 
 Examples:
   pgv2rs-copy --source postgresql://app@old/shop --target postgresql://postgres@new/shop --dry-run
@@ -287,7 +289,7 @@ fn name_parts(text: &str) -> Option<Vec<String>> {
             '"' => quoted = !quoted,
             '.' if !quoted => parts.push(String::new()),
             _ if quoted => part.push(c),
-            _ => part.extend(c.to_lowercase()),
+            _ => part.push(c.to_ascii_lowercase()),
         }
     }
     (!quoted).then_some(parts)

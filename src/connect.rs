@@ -34,6 +34,9 @@ impl Endpoint {
     /// Parses a URL or a libpq key/value string; nothing is connected to yet. The text is never repeated in an error: it may
     /// hold a password.
     pub fn parse(side: Side, text: &str) -> Result<Endpoint> {
+        if text.contains("sslmode=verify") {
+            return Err(no_tls(side, "verify-ca or verify-full"));
+        }
         let mut config: Config = text.parse().map_err(|e: tokio_postgres::Error| {
             let cause = std::error::Error::source(&e).map_or(e.to_string(), |c| c.to_string());
             Error::new(
@@ -44,12 +47,7 @@ impl Endpoint {
             .remedy("give postgresql://user@host:port/database, or libpq's key=value form")
         })?;
         if config.get_ssl_mode() == SslMode::Require {
-            return Err(Error::new(
-                Side::Plan,
-                format!("connecting to the {side} with sslmode=require"),
-            )
-            .because("this version cannot speak TLS yet")
-            .remedy("use sslmode=prefer or disable over a private network or an SSH tunnel"));
+            return Err(no_tls(side, "require"));
         }
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             config.host("localhost");
@@ -219,6 +217,15 @@ const LATER_SETTINGS: &str = "DO $$ DECLARE s text; BEGIN FOR s IN SELECT name F
     PERFORM pg_catalog.set_config(s, '0', false); END LOOP; \
     IF pg_catalog.current_setting('server_encoding') = 'SQL_ASCII' THEN \
     PERFORM pg_catalog.set_config('client_encoding', 'SQL_ASCII', false); END IF; END $$";
+
+fn no_tls(side: Side, mode: &str) -> Error {
+    Error::new(
+        Side::Plan,
+        format!("connecting to the {side} with sslmode={mode}"),
+    )
+    .because("this version cannot speak TLS yet")
+    .remedy("use sslmode=prefer or disable over a private network or an SSH tunnel")
+}
 
 fn connect_remedy(error: &tokio_postgres::Error) -> &'static str {
     match error.code().map(|c| c.code()) {

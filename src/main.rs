@@ -45,6 +45,7 @@ async fn until_done_or_stopped(options: &Options) -> ExitCode {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::Differing) => ExitCode::from(Side::Verification.exit_code()),
         Ok(Ended::Unfinished) => ExitCode::from(Side::Target.exit_code()),
+        Ok(Ended::Unreported) => ExitCode::from(Side::Internal.exit_code()),
         Err(error) => {
             let code = fail(&error, options.log_format);
             say(&run::what_is_there(&standing, options), options.log_format);

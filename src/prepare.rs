@@ -8,7 +8,7 @@ use crate::cli::{Format, Options, SchemaSource};
 use crate::connect::Session;
 use crate::error::{Error, Result, Side};
 use crate::plan::{self, Finding, Plan, Severity, Wishes};
-use crate::schema::{self, Schema, Step};
+use crate::schema::{self, Phase, Schema, Step};
 use crate::select::Selection;
 use crate::snapshot::Holder;
 
@@ -71,6 +71,7 @@ pub async fn planned(
         plan.findings.extend(refused.into_iter().map(|r| r.finding));
     }
     schema.without(&plan.left_out);
+    names_free(target, &schema, &mut plan).await?;
     plan.findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
     Ok((plan, schema))
 }
@@ -166,6 +167,34 @@ async fn large_objects(session: &Session, plan: &mut Plan) -> Result<()> {
         plan.findings.push(finding.remedy(
             "move them by pg_dump --large-objects; columns that name one by OID keep the number",
         ));
+    }
+    Ok(())
+}
+
+/// Vector indexes are not rehearsed, so their names are looked at.
+async fn names_free(target: &Session, schema: &Schema, plan: &mut Plan) -> Result<()> {
+    for index in schema
+        .of(Phase::VectorIndex)
+        .filter_map(|s| s.index.as_ref())
+    {
+        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n \
+            ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2)";
+        let attempt = "looking whether the vector indexes' names are free";
+        let row = target
+            .query_one(sql, &[&index.schema, &index.name])
+            .await
+            .map_err(Error::on(Side::Target, attempt))?;
+        if row.get(0) {
+            let object = format!(
+                "index {}.{}",
+                catalog::ident(&index.schema),
+                catalog::ident(&index.name)
+            );
+            let finding =
+                Finding::new(Severity::Problem, object, "its name is taken on the target");
+            plan.findings
+                .push(finding.remedy("drop or rename what has the name there"));
+        }
     }
     Ok(())
 }

@@ -31,9 +31,11 @@ pub struct Report {
     pub indexes: Vec<Built>,
     pub sequences: usize,
     pub broken_indexes: Vec<String>,
-    /// What the target refused after the rows were committed.
+    /// What could not be done after the rows were committed.
     pub failed: Vec<Failed>,
     pub findings: Vec<Finding>,
+    /// Objects that needed a decision and were left out.
+    pub left_out: usize,
     pub seconds: Seconds,
     pub verified: bool,
 }
@@ -196,17 +198,14 @@ impl Report {
             line(&mut out, format_args!("  BROKEN: {broken}"));
         }
         if !self.failed.is_empty() {
-            line(&mut out, format_args!("\nNot done: the target refused it"));
+            line(&mut out, format_args!("\nNot done"));
         }
         for f in &self.failed {
             line(&mut out, format_args!("  {}: {}", f.object, f.reason));
-            line(
-                &mut out,
-                format_args!(
-                    "    by hand: {};",
-                    f.ddl.join("; ").replace('\n', "\n      ")
-                ),
-            );
+            if !f.ddl.is_empty() {
+                let ddl = f.ddl.join("; ").replace('\n', "\n      ");
+                line(&mut out, format_args!("    by hand: {ddl};"));
+            }
         }
         findings(&mut out, &self.findings);
         self.summary(&mut out, rows);
@@ -277,14 +276,25 @@ impl Report {
             .tables
             .iter()
             .any(|t| !t.verdict.differences.is_empty());
-        let sound = !differs && self.broken_indexes.is_empty() && self.failed.is_empty();
+        let whole = !differs && self.broken_indexes.is_empty() && self.failed.is_empty();
+        let sound =
+            whole && self.verify == Verify::Full && self.left_out == 0 && !self.tables.is_empty();
         let answer = match (changed, &self.new_tables) {
-            (0, Some(new)) if new.is_empty() && !sound => "no table has changed since the snapshot; but what is said above comes first.".to_string(),
+            (0, Some(new)) if new.is_empty() && !sound => "no copied table has changed since the snapshot; but what is said above comes first.".to_string(),
             (0, Some(new)) if new.is_empty() => "no table has changed since the snapshot. If the writers are stopped, it is safe to switch.".to_string(),
             (0, Some(_)) => "no copied table has changed, but there are new ones: they are NOT on the target.".to_string(),
             (0, None) => "no copied table has changed; whether there are new ones could not be asked.".to_string(),
             (n, _) => format!("{} not known to be as copied: what was written since the snapshot is NOT on the target.", count_of(n, "table")),
         };
+        if self.left_out > 0 {
+            line(
+                out,
+                format_args!(
+                    "Left out: {}, named above.",
+                    count_of(self.left_out, "object")
+                ),
+            );
+        }
         line(out, format_args!("Cutover: {answer}"));
     }
 }

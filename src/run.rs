@@ -1,6 +1,7 @@
 //! In: what the user asked for. Out: the move, in the eight steps of the design, and its report. Every decision is in `plan`; this
 //! file is their order.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -13,7 +14,7 @@ use crate::cli::{Format, Options, SchemaSource, Verify};
 use crate::connect::Session;
 use crate::copy::{self, Copied, Job};
 use crate::error::{Error, Result, Side};
-use crate::plan::{Plan, Severity};
+use crate::plan::{Finding, Plan, Severity};
 use crate::prepare;
 use crate::progress::Progress;
 use crate::report::{self, Report, Seconds, Server, count_of};
@@ -36,8 +37,10 @@ pub enum Ended {
     Well,
     /// The rows on the target, or an index over them, are not what they must be.
     Differing,
-    /// All rows are there, but the target refused a step after them.
+    /// All rows are there, but a step after them could not be done.
     Unfinished,
+    /// All is there, but not the report's file.
+    Unreported,
 }
 
 /// The whole move.
@@ -80,12 +83,16 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
     let visible = holder.visible.clone();
     // Before days of index building: what holds the snapshot holds back vacuum on the source.
     job.readers.close();
-    holder.release().await?;
+    if let Err(error) = holder.release().await {
+        // The readers had the snapshot and the locks as well.
+        tracing::warn!("{}", error.chain());
+    }
 
     let after = Instant::now();
     tracing::info!("indexes, constraints and the rest of the schema");
     let mut after_data = after_data::build(&options.target, &schema, options.index_jobs).await?;
-    let relations: Vec<&Relation> = moved(&source, &selection, &plan).collect();
+    let left_out = plan.left_out.clone();
+    let relations: Vec<&Relation> = moved(&source, &selection, &left_out).collect();
     let of_kind = |kinds: &str| {
         relations
             .iter()
@@ -93,10 +100,14 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
             .filter(|r| kinds.contains(r.kind))
             .collect::<Vec<_>>()
     };
-    let sequences = sequences_there(of_kind("S"), options, &described);
+    let sequences = sequences_there(of_kind("S"), options, &described, &mut plan);
     let sequences =
         finish::sequences(&options.source, &target, &sequences, &mut after_data).await?;
-    let tables = of_kind("rpm");
+    // Materialized views that were there already are the user's to refresh.
+    let tables = of_kind(match options.schema_source {
+        SchemaSource::Dump => "rpm",
+        SchemaSource::Existing => "rp",
+    });
     let names: Vec<String> = tables.iter().map(|r| r.quoted()).collect();
     finish::analyze(&target, &names, &mut after_data).await?;
     let names: Vec<_> = tables
@@ -144,12 +155,20 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
             && failed.is_empty(),
         broken_indexes: broken,
         failed,
+        left_out: plan
+            .findings
+            .iter()
+            .filter(|f| f.severity == Severity::Decision)
+            .count(),
         findings: plan.findings,
         seconds,
     };
     say(&report.text());
     if let Some(file) = report_file {
-        report.write_json(file)?;
+        if let Err(error) = report.write_json(file) {
+            tracing::error!("the move is complete, but {}", error.chain());
+            return Ok(Ended::Unreported);
+        }
     }
     Ok(
         match (
@@ -175,13 +194,13 @@ fn say(text: &str) {
 fn moved<'a>(
     source: &'a Source,
     selection: &'a Selection,
-    plan: &'a Plan,
+    left_out: &'a HashSet<u32>,
 ) -> impl Iterator<Item = &'a Relation> {
     source.relations.iter().filter(|r| {
         let owner = selection.owner(r.id());
         selection.relations.contains(&r.oid)
-            && !plan.left_out.contains(&r.oid)
-            && !owner.is_some_and(|o| plan.left_out.contains(&o))
+            && !left_out.contains(&r.oid)
+            && !owner.is_some_and(|o| left_out.contains(&o))
     })
 }
 
@@ -190,14 +209,22 @@ fn sequences_there<'a>(
     sequences: Vec<&'a Relation>,
     options: &Options,
     target: &Target,
+    plan: &mut Plan,
 ) -> Vec<&'a Relation> {
-    let there = |r: &&Relation| {
-        target
-            .relations
-            .contains_key(&(r.schema.clone(), r.name.clone()))
-    };
-    let made = options.schema_source == SchemaSource::Dump;
-    sequences.into_iter().filter(|r| made || there(r)).collect()
+    if options.schema_source == SchemaSource::Dump {
+        return sequences;
+    }
+    let place = |r: &Relation| (r.schema.clone(), r.name.clone());
+    let there = |r: &&Relation| target.relations.contains_key(&place(r));
+    let (there, missing): (Vec<_>, Vec<_>) = sequences.into_iter().partition(there);
+    for sequence in missing {
+        let object = format!("sequence {}", sequence.display());
+        let reason = "is not on the target under this name, so its value was not set";
+        let remedy = "setval the sequence that stands there instead, or inserts will collide";
+        plan.findings
+            .push(Finding::new(Severity::Decision, object, reason).remedy(remedy));
+    }
+    there
 }
 
 /// Step 4. With tables that are there already only the way to their types is opened.

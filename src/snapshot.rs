@@ -79,9 +79,12 @@ async fn lock(session: &Session, tables: &[(u32, String, String)]) -> Result<()>
     loop {
         tokio::select! {
             done = &mut locking => return done.map_err(|e| {
-                Error::new(Side::Source, "locking the tables IN ACCESS SHARE MODE").because(e).remedy(
-                    "the role needs SELECT on every table of the database; with very many tables raise max_locks_per_transaction",
-                )
+                let remedy = match e.code().map(|c| c.code()) {
+                    Some("55P03") => "someone holds or waits for ACCESS EXCLUSIVE on one of the tables (TRUNCATE, ALTER, VACUUM FULL): let that end first",
+                    Some("53200") => "each job locks every table: raise max_locks_per_transaction, or lower --jobs",
+                    _ => "the role needs SELECT on every table and sequence of the database",
+                };
+                Error::new(Side::Source, "locking the tables IN ACCESS SHARE MODE").because(e).remedy(remedy)
             }),
             _ = slow.tick() => tracing::warn!("still waiting for the tables' locks: someone holds ACCESS EXCLUSIVE on one of them"),
         }

@@ -27,6 +27,12 @@ pub async fn sequences(
             return Ok(0);
         }
     };
+    // Someone's ALTER must not make the end of a run wait for hours.
+    let on = Error::on(Side::Source, "reading the sequences");
+    source
+        .batch_execute("SET lock_timeout = '10s'")
+        .await
+        .map_err(on)?;
     let mut moved = 0;
     for sequence in sequences {
         let name = sequence.quoted();

@@ -1,5 +1,5 @@
 //! In: a column's type. Out: what crosses the wire for it: a vector to convert, bytes that mean the same on both servers, or the
-//! reason why they do not (FORMATS.md, "Other columns"). It knows nothing of the target's types.
+//! reason why they do not. It knows nothing of the target's types.
 
 use std::collections::HashMap;
 

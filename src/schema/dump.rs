@@ -66,7 +66,13 @@ async fn section(
     section: &str,
 ) -> Result<String> {
     let attempt = format!("running pg_dump --section={section}");
-    let output = Command::new(pg_dump)
+    let mut command = Command::new(pg_dump);
+    // The user's PG* variables speak to libpq, not to this program's connection strings.
+    let inherited = std::env::vars_os().map(|(name, _)| name);
+    for name in inherited.filter(|name| name.to_string_lossy().starts_with("PG")) {
+        command.env_remove(name);
+    }
+    let output = command
         .args([
             "--verbose",
             "--no-password",
@@ -89,7 +95,16 @@ async fn section(
             .lines()
             .filter(|l| l.contains("error") || l.contains("detail"))
             .collect();
-        return Err(Error::new(Side::Source, attempt).because(errors.join("; ")));
+        let errors = errors.join("; ");
+        let remedy = match errors.contains("LOCK TABLE") || errors.contains("timeout") {
+            true => {
+                "someone holds or waits for ACCESS EXCLUSIVE on one of the tables (TRUNCATE, ALTER, VACUUM FULL): let that end first"
+            }
+            false => "the role needs SELECT on every table and sequence of the database",
+        };
+        return Err(Error::new(Side::Source, attempt)
+            .because(errors)
+            .remedy(remedy));
     }
     String::from_utf8(output.stdout).map_err(Error::on(Side::Source, attempt))
 }

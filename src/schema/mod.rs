@@ -237,12 +237,27 @@ impl Translation<'_> {
     }
 
     /// With tables that are there already only their vector indexes are still to be made.
-    fn wanted_on_existing(&self, entry: &Entry, context: &Context) -> bool {
+    fn wanted_on_existing(&mut self, entry: &Entry, context: &Context) -> bool {
         let index = entry
             .object
             .filter(|o| o.class == class::RELATION)
             .map(|o| o.oid);
         let vector_index = index.is_some_and(|oid| context.indexes.contains_key(&oid));
+        let of_view = index.and_then(|oid| self.source.indexes.iter().find(|i| i.oid == oid));
+        let of_view = of_view
+            .and_then(|i| self.source.relation(i.table))
+            .filter(|r| r.kind == 'm');
+        if let (true, Some(view)) = (vector_index, of_view) {
+            let reason = format!(
+                "is of the materialized view {}, which is not made with --schema-source existing",
+                view.display()
+            );
+            let finding = Finding::new(Severity::Decision, object(entry), reason);
+            self.findings.push(finding.remedy(
+                "refresh the view on the target after the run, then build the index by hand",
+            ));
+            return false;
+        }
         let attached = entry.kind == "INDEX ATTACH"
             && self
                 .index_named(entry)

@@ -110,7 +110,8 @@ fn pattern_of(text: &str) -> Result<Pattern> {
             '$' => part.push_str("\\$"),
             _ if quoted && "|*+?()[]{}.^\\".contains(c) => part.extend(['\\', c]),
             _ if quoted => part.push(c),
-            _ => part.extend(c.to_lowercase()),
+            // As the server and pg_dump do: only ASCII folds.
+            _ => part.push(c.to_ascii_lowercase()),
         }
     }
     let whole = |part: String| format!("^({part})$");
