@@ -164,11 +164,11 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
         seconds,
     };
     say(&report.text());
-    if let Some(file) = report_file {
-        if let Err(error) = report.write_json(file) {
-            tracing::error!("the move is complete, but {}", error.chain());
-            return Ok(Ended::Unreported);
-        }
+    if let Some(file) = report_file
+        && let Err(error) = report.write_json(file)
+    {
+        tracing::error!("the move is complete, but {}", error.chain());
+        return Ok(Ended::Unreported);
     }
     Ok(
         match (
