@@ -54,7 +54,7 @@ pub async fn planned(
         source,
         selection,
         &mut plan,
-        (options.schema_source, options.format),
+        options.schema_source,
     )?;
     if options.format == Format::Native && plan.has_conversions() {
         plan.readers = readers(source, described, selection, &mut plan);

@@ -20,7 +20,7 @@ use crate::progress::Progress;
 use crate::report::{self, Report, Seconds, Server, count_of};
 use crate::schema::{self, Phase, Schema};
 use crate::select::{self, Selection};
-use crate::snapshot::{self, Holder, Readers};
+use crate::snapshot::{self, Readers};
 use crate::verify::{self, Verdict, cutover};
 
 /// What is on the target when a run ends early, for the message to the user.
@@ -76,7 +76,7 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
 
     before_data(options, &target, &schema, &mut plan, standing).await?;
     let mut seconds = Seconds::default();
-    let job = job(options, &holder, &source, &plan, readers).await?;
+    let job = job(options, &source, &plan, readers).await?;
     let _ = standing.progress.set(job.progress.clone());
     let copied = copied(options, &job, &plan, &mut seconds).await?;
     let verdicts = verified(options, &job, &plan, &copied, &mut seconds).await?;
@@ -298,15 +298,12 @@ fn decided(options: &Options, plan: &Plan, schema: &Schema) -> Result<bool> {
 
 async fn job(
     options: &Options,
-    holder: &Holder,
     source: &Source,
     plan: &Plan,
     readers: Readers,
 ) -> Result<Arc<Job>> {
     let shared = copy::Shared {
-        source: options.source.clone(),
         target: options.target.clone(),
-        snapshot: holder.id.clone(),
         readers,
         overflow: options.overflow,
         vector_schema: source.vector_schema.clone(),

@@ -48,9 +48,7 @@ pub struct Copied {
 
 /// What every part of a run needs to reach the rows.
 pub struct Shared {
-    pub source: Endpoint,
     pub target: Endpoint,
-    pub snapshot: String,
     pub readers: Readers,
     pub overflow: Overflow,
     /// Where pgvector lives on the source.

@@ -128,7 +128,8 @@ pub fn places(
                         format!("has no column {} on the target", c.name),
                         "add it, or drop --schema-source existing",
                     )),
-                    Some((_, ty)) if same_type(ty, &wanted) => None,
+                    // With an empty search_path format_type qualifies user types on both sides.
+                    Some((_, ty)) if *ty == wanted => None,
                     Some((_, ty)) => Some(problem(
                         format!("column {} is {ty} on the target, not {wanted}", c.name),
                         "change the type there, or use --map",
@@ -138,9 +139,4 @@ pub fn places(
         }
     }
     findings
-}
-
-/// With an empty search_path format_type qualifies user types on both sides, so texts can be compared.
-fn same_type(target: &str, wanted: &str) -> bool {
-    target == wanted
 }

@@ -14,7 +14,7 @@ use dialect::dump::{Dump, Entry, ObjectId};
 use dialect::rewrite::{Context, LeftOut};
 
 use crate::catalog::{Source, class, dump_name};
-use crate::cli::{Format, SchemaSource};
+use crate::cli::SchemaSource;
 use crate::error::{Error, Result, Side};
 use crate::plan::{Finding, Plan, Severity};
 use crate::select::{Selection, Sieve};
@@ -122,7 +122,7 @@ pub fn translate(
     source: &Source,
     selection: &Selection,
     plan: &mut Plan,
-    wishes: (SchemaSource, Format),
+    schema_source: SchemaSource,
 ) -> Result<Schema> {
     let parse = |text: &str| {
         dialect::dump::parse(text).map_err(Error::on(Side::Internal, "reading pg_dump's output"))
@@ -131,7 +131,7 @@ pub fn translate(
         source,
         selection,
         sieve: Sieve::new(selection, source),
-        schema_source: wishes.0,
+        schema_source,
         left_out: plan.left_out.clone(),
         gone: LeftOut::default(),
         vector_entries: HashSet::new(),
