@@ -171,11 +171,10 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
             plan.left_out.insert(relation.oid);
         }
         findings.extend(decided.findings);
-        let changes = decided
-            .changes
-            .into_iter()
-            .map(|(column, change)| ((relation.oid, column), change));
-        plan.context.columns.extend(changes);
+        if !decided.changes.is_empty() {
+            let changes = decided.changes.into_iter().collect();
+            plan.context.columns.insert(relation.oid, changes);
+        }
         if relation.kind == 'r' && !plan.left_out.contains(&relation.oid) {
             findings.extend(checks::places(relation, &decided.copied, target, wishes));
             plan.tables.push(table_plan(relation, decided.copied));
@@ -249,6 +248,7 @@ fn context(source: &Source, target: &Target, wishes: &Wishes) -> Context {
             .map(|i| (i.oid, index(i)))
             .collect(),
         dependents: source.dependents.clone(),
+        ..Context::default()
     }
 }
 
@@ -301,12 +301,7 @@ fn partitions_agree(source: &Source, context: &Context, selected: &HashSet<u32>)
             continue;
         };
         for column in &child.columns {
-            let of = |r: &Relation| {
-                context
-                    .columns
-                    .get(&(r.oid, column.name.clone()))
-                    .map(|c| c.to)
-            };
+            let of = |r: &Relation| context.columns.get(&r.oid)?.get(&column.name).map(|c| c.to);
             let both = parent.columns.iter().any(|c| c.name == column.name);
             if both && of(child) != of(parent) {
                 let reason = format!(

@@ -62,7 +62,8 @@ fn a_column_without_dimensions_is_a_finding() {
     source
         .context
         .columns
-        .get_mut(&(table, "e".to_owned()))
+        .get_mut(&table)
+        .and_then(|columns| columns.get_mut("e"))
         .expect("a vector column")
         .dims = None;
     assert_eq!(
@@ -82,7 +83,8 @@ fn too_many_sparse_dimensions_are_a_finding() {
     source
         .context
         .columns
-        .get_mut(&(table, "s".to_owned()))
+        .get_mut(&table)
+        .and_then(|columns| columns.get_mut("s"))
         .expect("a vector column")
         .dims = Some(1_048_576);
     assert_eq!(
@@ -161,7 +163,12 @@ fn a_column_mapped_to_bits_or_an_array_loses_its_index_with_a_finding() {
 fn a_column_that_keeps_its_type_has_no_vector_index() {
     let mut source = shapes();
     let table = source.oid("TABLE", "ix");
-    source.context.columns.remove(&(table, "b".to_owned()));
+    source
+        .context
+        .columns
+        .get_mut(&table)
+        .expect("a table with vectors")
+        .remove("b");
     assert!(
         source
             .left_out("INDEX", "ix_b_ham")

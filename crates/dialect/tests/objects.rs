@@ -266,7 +266,12 @@ fn the_second_half_of_a_view_goes_with_its_placeholder() {
 fn everything_that_names_a_table_goes_with_it() {
     let mut source = shapes();
     let table = source.oid("TABLE", "types");
-    source.context.columns.remove(&(table, "v".to_owned()));
+    source
+        .context
+        .columns
+        .get_mut(&table)
+        .expect("a table with vectors")
+        .remove("v");
     let all = followed(&source);
     for (kind, name) in [
         ("SEQUENCE", "types_id_seq"),

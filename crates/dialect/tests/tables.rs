@@ -110,7 +110,8 @@ fn a_mapping_decides_the_type() {
         source
             .context
             .columns
-            .get_mut(&(table, column.to_owned()))
+            .get_mut(&table)
+            .and_then(|columns| columns.get_mut(column))
             .expect("a vector column")
             .to = to;
     }
@@ -205,7 +206,12 @@ fn an_expression_that_the_text_does_not_show_is_still_a_finding() {
 fn a_vector_column_that_nobody_decided_is_a_finding() {
     let mut source = shapes();
     let table = source.oid("TABLE", "base");
-    source.context.columns.remove(&(table, "v".to_owned()));
+    source
+        .context
+        .columns
+        .get_mut(&table)
+        .expect("a table with vectors")
+        .remove("v");
     assert_eq!(
         source.left_out("TABLE", "base"),
         "mentions the type public.vector of pgvector; not translated yet"
@@ -225,7 +231,9 @@ fn a_decided_column_that_is_not_in_the_dump_is_a_finding() {
     source
         .context
         .columns
-        .insert((table, "gone".to_owned()), change);
+        .entry(table)
+        .or_default()
+        .insert("gone".to_owned(), change);
     assert_eq!(
         source.left_out("TABLE", "types"),
         "column gone is not in the statement that makes the table"
@@ -239,7 +247,8 @@ fn a_column_that_changed_between_catalog_and_dump_is_a_finding() {
     source
         .context
         .columns
-        .get_mut(&(table, "v".to_owned()))
+        .get_mut(&table)
+        .and_then(|columns| columns.get_mut("v"))
         .expect("a vector column")
         .from = SourceType::Halfvec;
     assert_eq!(
@@ -255,7 +264,8 @@ fn more_dimensions_than_the_target_takes_are_a_finding() {
     source
         .context
         .columns
-        .get_mut(&(table, "b".to_owned()))
+        .get_mut(&table)
+        .and_then(|columns| columns.get_mut("b"))
         .expect("a decided column")
         .dims = Some(70_000);
     assert_eq!(
@@ -277,7 +287,9 @@ fn a_default_or_a_check_over_bits_that_become_a_vector_is_a_finding() {
     source
         .context
         .columns
-        .insert((table, "flags".to_owned()), bits);
+        .entry(table)
+        .or_default()
+        .insert("flags".to_owned(), bits);
     assert_eq!(
         source.left_out("TABLE", "types"),
         "the default of column flags is written for bit; not translated yet"

@@ -9,13 +9,12 @@ use super::written::{integer, written};
 use crate::syntax::{Edits, name, range};
 use crate::types::{TargetType, TypeChange, default_target};
 use squawk_syntax::ast::{self, AstNode};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// Where the names of an expression are looked up.
 pub(super) struct Scope<'a> {
     pub(super) schema: &'a str,
-    pub(super) table: u32,
-    pub(super) columns: &'a HashMap<(u32, String), TypeChange>,
+    pub(super) columns: Option<&'a BTreeMap<String, TypeChange>>,
 }
 
 /// What is known of an expression on the target.
@@ -52,7 +51,7 @@ fn inner(node: &squawk_syntax::SyntaxNode) -> Result<ast::Expr, String> {
 
 impl Scope<'_> {
     fn column(&self, column: &str) -> Result<Shape, String> {
-        let change = self.columns.get(&(self.table, column.to_owned()));
+        let change = self.columns.and_then(|columns| columns.get(column));
         let change = change.ok_or_else(|| {
             format!("column {column} keeps its type, which PGVecto.rs has no vector index for")
         })?;

@@ -89,8 +89,7 @@ fn edit(
     let context = draft.context;
     let scope = Scope {
         schema: &context.vector_schema,
-        table: desc.table,
-        columns: &context.columns,
+        columns: context.columns.get(&desc.table),
     };
     let shape = expression::translate(&key, &scope, &mut statement.edits)?;
     let target = operator_class(class, shape)?;

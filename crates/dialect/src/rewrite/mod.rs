@@ -23,7 +23,10 @@ use crate::dump::{Entry, ObjectId, SESSION};
 use crate::index::IndexDesc;
 use crate::syntax::{self, Edits};
 use crate::types::TypeChange;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+/// Columns that change their type, by relation (or composite type) and name.
+pub type Columns = HashMap<u32, BTreeMap<String, TypeChange>>;
 
 /// What decides how entries are translated.
 #[derive(Debug, Clone, Default)]
@@ -39,7 +42,11 @@ pub struct Context {
     /// `optimizing.optimizing_threads` of every vector index.
     pub index_threads: u32,
     /// Every column that changes its type, by the `pg_class` OID of its table (or materialized view) and its name.
-    pub columns: HashMap<(u32, String), TypeChange>,
+    pub columns: Columns,
+    /// Attributes of composite types that change, by `pg_type` OID of the composite and attribute name.
+    pub attributes: Columns,
+    /// OIDs of relations by schema and name: texts name them so.
+    pub relations: HashMap<(String, String), u32>,
     /// Every domain that changes its base type, by `pg_type` OID.
     pub domains: HashMap<u32, TypeChange>,
     /// Every index that uses `hnsw`, `ivfflat` or any operator class of pgvector, by `pg_class` OID.
@@ -48,6 +55,14 @@ pub struct Context {
     /// (`operator public.<->(public.vector,public.vector)`). A view stands under its `pg_class` id, a default or a constraint under
     /// its own; a table only if an expression inside of its `CREATE TABLE` needs a member.
     pub dependents: HashMap<ObjectId, Vec<String>>,
+    /// For objects in `dependents`: what they need as well that has the name of a member of pgvector but belongs to somebody else
+    /// (`operator public.<->(text,text)`). In their texts such a name is unclear.
+    pub doubles: HashMap<ObjectId, Vec<String>>,
+    /// Names of pgvector (operators like `<->`, functions, types) that something else outside of pg_catalog has too: in a
+    /// body that is a string such a word is unclear.
+    pub shared_names: HashSet<String>,
+    /// The schema that `--compat-operators` installs into.
+    pub compat_schema: Option<String>,
 }
 
 /// How much a finding matters.
@@ -282,11 +297,8 @@ impl<'a> Draft<'a> {
         self.context.dependents.contains_key(&object)
             || self.context.domains.contains_key(&object.oid)
             || self.context.indexes.contains_key(&object.oid)
-            || self
-                .context
-                .columns
-                .keys()
-                .any(|(table, _)| *table == object.oid)
+            || self.context.attributes.contains_key(&object.oid)
+            || self.context.columns.contains_key(&object.oid)
     }
 
     fn finish(self) -> Translated {

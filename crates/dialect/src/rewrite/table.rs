@@ -50,14 +50,8 @@ fn changes(draft: &Draft) -> BTreeMap<String, TypeChange> {
     let Some(table) = draft.entry.object else {
         return BTreeMap::new();
     };
-    let columns = draft
-        .context
-        .columns
-        .iter()
-        .filter(|((oid, _), _)| *oid == table.oid);
-    columns
-        .map(|((_, column), change)| (column.clone(), *change))
-        .collect()
+    let columns = draft.context.columns.get(&table.oid);
+    columns.cloned().unwrap_or_default()
 }
 
 fn table(

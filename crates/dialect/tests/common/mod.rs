@@ -76,7 +76,9 @@ fn record(context: &mut Context, fact: &[&str]) {
         ["column", table, column, ty, dims, array] => {
             context
                 .columns
-                .insert((number(table), column.to_owned()), change(ty, dims, array));
+                .entry(number(table))
+                .or_default()
+                .insert(column.to_owned(), change(ty, dims, array));
         }
         ["domain", oid, ty, dims, array, _] => {
             context.domains.insert(number(oid), change(ty, dims, array));
@@ -211,7 +213,8 @@ pub fn mapped_index_column(column: &str, to: TargetType) -> Source {
     source
         .context
         .columns
-        .get_mut(&(table, column.to_owned()))
+        .get_mut(&table)
+        .and_then(|columns| columns.get_mut(column))
         .expect("a vector column")
         .to = to;
     source
