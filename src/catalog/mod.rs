@@ -1,6 +1,7 @@
 //! In: a session on the source. Out: `Source`, what the plan needs to know of it: relations, columns, types, indexes, and what
 //! `pg_depend` ties to pgvector. It decides nothing; `plan` does. The target's description is in `target`.
 
+mod members;
 pub mod portable;
 mod source;
 pub mod target;
@@ -36,7 +37,14 @@ pub struct Source {
     pub indexes: Vec<Index>,
     /// Partitioned tables whose hash key holds an enum.
     pub hashed_by_enum: HashSet<u32>,
+    /// What hangs on members of pgvector, and on which: see `members`.
     pub dependents: HashMap<ObjectId, Vec<String>>,
+    /// For these: what they also need that somebody else owns under the schema and name of a member.
+    pub doubles: HashMap<ObjectId, Vec<String>>,
+    /// What hangs on a column of bits, which may become a vector: (object, table, column).
+    pub bit_users: Vec<(ObjectId, u32, String)>,
+    /// Names of members that something else in the database has too, pg_catalog apart.
+    pub shared_names: HashSet<String>,
     /// All of pg_depend that user objects have: (object, what it needs, deptype).
     pub depends: Vec<(ObjectId, ObjectId, char)>,
 }

@@ -7,7 +7,7 @@ use dialect::dump::ObjectId;
 use dialect::types::SourceType;
 use tokio_postgres::{Client, Row};
 
-use super::{Column, Index, Relation, Source, Type, class};
+use super::{Column, Index, Relation, Source, Type, members};
 use crate::error::{Error, Result, Side};
 
 /// User relations: not the system's, and not members of an extension.
@@ -16,7 +16,7 @@ const USER_RELATION: &str = "c.relnamespace NOT IN (SELECT oid FROM pg_catalog.p
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.pg_class'::regclass \
     AND e.objid = c.oid AND e.deptype = 'e')";
 
-async fn rows(client: &Client, what: &str, sql: &str) -> Result<Vec<Row>> {
+pub(super) async fn rows(client: &Client, what: &str, sql: &str) -> Result<Vec<Row>> {
     client
         .query(sql, &[])
         .await
@@ -46,7 +46,7 @@ pub async fn read(client: &Client) -> Result<Source> {
     source.indexes = indexes(client).await?;
     source.hashed_by_enum = hashed_by_enum(client).await?;
     source.depends = depends(client).await?;
-    source.dependents = dependents(client).await?;
+    members::read(client, &mut source).await?;
     Ok(source)
 }
 
@@ -261,65 +261,3 @@ async fn depends(client: &Client) -> Result<Vec<(ObjectId, ObjectId, char)>> {
         })
         .collect())
 }
-
-/// Objects that hang on members of the extension in a way that a column's type alone does not explain. What is inside the
-/// text of another object (defaults, checks, rules) is listed under that object too.
-async fn dependents(client: &Client) -> Result<HashMap<ObjectId, Vec<String>>> {
-    let rows = rows(client, "what depends on pgvector", DEPENDENTS).await?;
-    let mut found: HashMap<ObjectId, Vec<String>> = HashMap::new();
-    for r in rows {
-        let member: String = r.get(4);
-        let mut add = |class: u32, oid: u32| {
-            let members = found.entry(ObjectId { class, oid }).or_default();
-            if !members.contains(&member) {
-                members.push(member.clone());
-            }
-        };
-        let (class, oid): (u32, u32) = (r.get(0), r.get(1));
-        let (owner_class, owner): (Option<u32>, Option<u32>) = (r.get(2), r.get(3));
-        match (owner_class, owner) {
-            (Some(owner_class), Some(owner)) => {
-                add(owner_class, owner);
-                if class != class::REWRITE {
-                    add(class, oid);
-                }
-            }
-            _ => add(class, oid),
-        }
-    }
-    Ok(found)
-}
-
-/// (class, object, class and OID of the object in whose text it stands, the member of pgvector).
-const DEPENDENTS: &str = "
-WITH member AS (
-    SELECT d.classid, d.objid FROM pg_catalog.pg_depend d
-    JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_catalog.pg_extension'::regclass AND e.oid = d.refobjid
-    WHERE d.deptype = 'e' AND e.extname = 'vector'
-    UNION ALL
-    SELECT 'pg_catalog.pg_type'::regclass, t.typarray FROM pg_catalog.pg_type t
-    JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e'
-    JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_catalog.pg_extension'::regclass AND e.oid = d.refobjid
-    WHERE e.extname = 'vector' AND t.typarray <> 0)
-SELECT d.classid, d.objid,
-    CASE WHEN r.oid IS NOT NULL AND r.rulename = '_RETURN' THEN 1259::oid WHEN a.oid IS NOT NULL THEN 1259::oid
-         WHEN k.conrelid <> 0 AND k.contype = 'c' THEN 1259::oid WHEN k.contypid <> 0 THEN 1247::oid
-         WHEN c.relkind = 'c' THEN 1247::oid WHEN x.oid IS NOT NULL THEN 2606::oid END,
-    CASE WHEN r.oid IS NOT NULL AND r.rulename = '_RETURN' THEN r.ev_class WHEN a.oid IS NOT NULL THEN a.adrelid
-         WHEN k.conrelid <> 0 AND k.contype = 'c' THEN k.conrelid WHEN k.contypid <> 0 THEN k.contypid
-         WHEN c.relkind = 'c' THEN c.reltype WHEN x.oid IS NOT NULL THEN x.oid END,
-    pg_catalog.pg_describe_object(d.refclassid, d.refobjid, 0)
-FROM pg_catalog.pg_depend d
-JOIN member m ON m.classid = d.refclassid AND m.objid = d.refobjid
-LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::regclass AND r.oid = d.objid
-LEFT JOIN pg_catalog.pg_attrdef a ON d.classid = 'pg_catalog.pg_attrdef'::regclass AND a.oid = d.objid
-LEFT JOIN pg_catalog.pg_constraint k ON d.classid = 'pg_catalog.pg_constraint'::regclass AND k.oid = d.objid
-LEFT JOIN pg_catalog.pg_class c ON d.classid = 'pg_catalog.pg_class'::regclass AND c.oid = d.objid
-LEFT JOIN pg_catalog.pg_constraint x ON c.relkind IN ('i', 'I') AND x.conindid = c.oid AND x.contype IN ('p', 'u', 'x')
-LEFT JOIN pg_catalog.pg_type t ON d.classid = 'pg_catalog.pg_type'::regclass AND t.oid = d.objid
-WHERE d.deptype IN ('n', 'a')
-    AND NOT EXISTS (SELECT FROM member s WHERE s.classid = d.classid AND s.objid = d.objid)
-    -- a column's type, and a domain's base, are edited; they are no riddle
-    AND NOT (c.oid IS NOT NULL AND d.objsubid > 0 AND c.relkind IN ('r', 'p', 'f', 'v', 'm'))
-    AND NOT (t.oid IS NOT NULL AND t.typtype = 'd')
-    AND NOT (t.oid IS NOT NULL AND t.typelem <> 0)";
