@@ -22,7 +22,9 @@ pub async fn read(client: &Client, source: &mut Source) -> Result<()> {
         }
     }
     let known = &source.dependents;
-    source.doubles.retain(|object, _| known.contains_key(object));
+    source
+        .doubles
+        .retain(|object, _| known.contains_key(object));
     let names = rows(client, "names that pgvector shares", SHARED_NAMES).await?;
     source.shared_names = names.iter().map(|r| r.get(0)).collect();
     Ok(())

@@ -180,6 +180,7 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
             plan.tables.push(table_plan(relation, decided.copied));
         }
     }
+    bits_users(source, &mut plan.context);
     findings.extend(unused_mappings(wishes.mappings, &used));
     findings.extend(partitions_agree(source, &plan.context, selected));
     plan.tables.sort_by_key(|t| std::cmp::Reverse(t.bytes));
@@ -247,8 +248,32 @@ fn context(source: &Source, target: &Target, wishes: &Wishes) -> Context {
             .filter(|i| i.uses_pgvector())
             .map(|i| (i.oid, index(i)))
             .collect(),
+        relations: source
+            .relations
+            .iter()
+            .map(|r| ((r.schema.clone(), r.name.clone()), r.oid))
+            .collect(),
         dependents: source.dependents.clone(),
+        doubles: source.doubles.clone(),
+        shared_names: source.shared_names.clone(),
         ..Context::default()
+    }
+}
+
+/// What hangs on a column of bits that becomes a vector is as much of a question as what hangs on pgvector itself.
+fn bits_users(source: &Source, context: &mut Context) {
+    for (object, table, column) in &source.bit_users {
+        let becomes = context.columns.get(table).and_then(|c| c.get(column));
+        if becomes.is_some()
+            && let Some(relation) = source.relation(*table)
+        {
+            let member = format!(
+                "column {}.{}",
+                relation.display(),
+                crate::catalog::ident(column)
+            );
+            context.dependents.entry(*object).or_default().push(member);
+        }
     }
 }
 
