@@ -47,6 +47,10 @@ pub async fn planned(
     plan.findings.extend(selection.findings.iter().cloned());
     infinite_intervals(&holder.session, source, described, &mut plan).await?;
     large_objects(&holder.session, &mut plan).await?;
+    if options.schema_source == SchemaSource::Existing {
+        plan.findings
+            .extend(sequences_missing(source, selection, described));
+    }
     let sections =
         schema::dump::both_sections(&options.pg_dump, &options.source, &holder.id).await?;
     let mut schema = schema::translate(
@@ -63,8 +67,8 @@ pub async fn planned(
         }
     }
     let problems = plan.worst() == Some(Severity::Problem);
-    if options.schema_source == SchemaSource::Dump && !problems {
-        let refused = schema::rehearse(target, &mut schema).await?;
+    if !problems {
+        let refused = schema::rehearse(target, &mut schema, &plan.readers).await?;
         plan.left_out
             .extend(refused.iter().filter_map(|r| r.relation));
         plan.tables.retain(|t| !plan.left_out.contains(&t.oid));
@@ -147,6 +151,27 @@ fn readers(
 fn grant(readers: &[String]) -> Option<Step> {
     let statement = format!("GRANT USAGE ON SCHEMA vectors TO {}", readers.join(", "));
     (!readers.is_empty()).then(|| Step::before_data("GRANT USAGE ON SCHEMA vectors", statement))
+}
+
+/// With tables that are there already the target may have fewer sequences than the source.
+fn sequences_missing(source: &Source, selection: &Selection, target: &Target) -> Vec<Finding> {
+    let missing = |r: &&Relation| {
+        r.kind == 'S'
+            && selection.relations.contains(&r.oid)
+            && !target.relations.contains_key(&r.place())
+    };
+    let finding = |r: &Relation| {
+        let object = format!("sequence {}", r.display());
+        let reason = "is not on the target under this name, so its value will not be set";
+        Finding::new(Severity::Decision, object, reason)
+            .remedy("setval the sequence that stands there instead, or inserts will collide; --allow-findings goes on without it")
+    };
+    source
+        .relations
+        .iter()
+        .filter(missing)
+        .map(finding)
+        .collect()
 }
 
 /// What pg_dump's schema does not carry and nobody would miss before it is too late.

@@ -8,13 +8,12 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::after_data::{self, AfterData, finish, probe};
-use crate::catalog::target::Target;
 use crate::catalog::{self, Relation, Source};
-use crate::cli::{Format, Options, SchemaSource, Verify};
+use crate::cli::{Options, SchemaSource, Verify};
 use crate::connect::Session;
 use crate::copy::{self, Copied, Job};
 use crate::error::{Error, Result, Side};
-use crate::plan::{Finding, Plan, Severity};
+use crate::plan::{Plan, Severity};
 use crate::prepare;
 use crate::progress::Progress;
 use crate::report::{self, Report, Seconds, Server, count_of};
@@ -61,7 +60,7 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
     let readers = Readers::open(&options.source, &holder, options.jobs).await?;
     let source = catalog::read(&holder.session).await?;
     let selection = select::close(&source, &patterns);
-    let (mut plan, schema) = prepare::planned(
+    let (plan, schema) = prepare::planned(
         options,
         &holder,
         &target,
@@ -74,7 +73,7 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
         return Ok(Ended::Well);
     }
 
-    before_data(options, &target, &schema, &mut plan, standing).await?;
+    before_data(options, &target, &schema, standing).await?;
     let mut seconds = Seconds::default();
     let job = job(options, &source, &plan, readers).await?;
     let _ = standing.progress.set(job.progress.clone());
@@ -100,7 +99,10 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
             .filter(|r| kinds.contains(r.kind))
             .collect::<Vec<_>>()
     };
-    let sequences = sequences_there(of_kind("S"), options, &described, &mut plan);
+    let mut sequences = of_kind("S");
+    if options.schema_source == SchemaSource::Existing {
+        sequences.retain(|r| described.relations.contains_key(&r.place()));
+    }
     let sequences =
         finish::sequences(&options.source, &target, &sequences, &mut after_data).await?;
     // Materialized views that were there already are the user's to refresh.
@@ -110,10 +112,7 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
     });
     let names: Vec<String> = tables.iter().map(|r| r.quoted()).collect();
     finish::analyze(&target, &names, &mut after_data).await?;
-    let names: Vec<_> = tables
-        .iter()
-        .map(|r| (r.schema.clone(), r.name.clone()))
-        .collect();
+    let names: Vec<_> = tables.iter().map(|r| r.place()).collect();
     let broken = probe::probe(&target, &schema, &names, &after_data.failed).await?;
     seconds.after_data = after.elapsed().as_secs_f64();
 
@@ -204,35 +203,11 @@ fn moved<'a>(
     })
 }
 
-/// With tables that are there already the target may have fewer sequences than the source.
-fn sequences_there<'a>(
-    sequences: Vec<&'a Relation>,
-    options: &Options,
-    target: &Target,
-    plan: &mut Plan,
-) -> Vec<&'a Relation> {
-    if options.schema_source == SchemaSource::Dump {
-        return sequences;
-    }
-    let place = |r: &Relation| (r.schema.clone(), r.name.clone());
-    let there = |r: &&Relation| target.relations.contains_key(&place(r));
-    let (there, missing): (Vec<_>, Vec<_>) = sequences.into_iter().partition(there);
-    for sequence in missing {
-        let object = format!("sequence {}", sequence.display());
-        let reason = "is not on the target under this name, so its value was not set";
-        let remedy = "setval the sequence that stands there instead, or inserts will collide";
-        plan.findings
-            .push(Finding::new(Severity::Decision, object, reason).remedy(remedy));
-    }
-    there
-}
-
 /// Step 4. With tables that are there already only the way to their types is opened.
 async fn before_data(
     options: &Options,
     target: &Session,
     schema: &Schema,
-    plan: &mut Plan,
     standing: &Standing,
 ) -> Result<()> {
     match options.schema_source {
@@ -248,10 +223,6 @@ async fn before_data(
                 }
             }
         }
-    }
-    if options.format == Format::Native && !plan.readers.is_empty() {
-        plan.findings
-            .extend(finish::without_usage(target, &plan.readers).await?);
     }
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! In: a target that holds all rows. Out: sequences with the source's values, fresh statistics, and the roles that still cannot
-//! reach the schema `vectors`. What the target refuses is noted; the rest goes on.
+//! In: a target that holds all rows. Out: sequences with the source's values, and fresh
+//! statistics. What the target refuses is noted; the rest goes on.
 
 use tokio_postgres::Client;
 
@@ -7,7 +7,6 @@ use super::AfterData;
 use crate::catalog::Relation;
 use crate::connect::Endpoint;
 use crate::error::{Error, Result, Side};
-use crate::plan::{Finding, Severity};
 
 /// Sequences do not live in a snapshot: their values are read now, after the rows, so that none is behind a copied row.
 /// Returns how many were set.
@@ -98,23 +97,4 @@ fn refused(
     }
     after.refused(object, &error, vec![by_hand]);
     Ok(())
-}
-
-/// A GRANT by a role that may not grant is only a warning: asked for is what counts. `roles` as `quote_ident` has them.
-pub async fn without_usage(target: &Client, roles: &[String]) -> Result<Vec<Finding>> {
-    let sql = "SELECT q FROM unnest($1::text[]) AS q JOIN pg_catalog.pg_roles r ON pg_catalog.quote_ident(r.rolname) = q \
-        WHERE NOT pg_catalog.has_schema_privilege(r.oid, 'vectors', 'USAGE')";
-    let attempt = "asking who may use the schema vectors";
-    let rows = target
-        .query(sql, &[&roles])
-        .await
-        .map_err(Error::on(Side::Target, attempt))?;
-    let finding = |role: String| {
-        let reason =
-            "owns or reads a migrated table, and may not use the schema vectors on the target";
-        Finding::new(Severity::Note, format!("role {role}"), reason).remedy(format!(
-            "as a superuser: GRANT USAGE ON SCHEMA vectors TO {role}"
-        ))
-    };
-    Ok(rows.iter().map(|r| finding(r.get(0))).collect())
 }

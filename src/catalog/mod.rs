@@ -81,6 +81,11 @@ impl Relation {
         crate::connect::quote_qualified(&self.schema, &self.name)
     }
 
+    /// Where the target has it.
+    pub fn place(&self) -> (String, String) {
+        (self.schema.clone(), self.name.clone())
+    }
+
     pub fn id(&self) -> ObjectId {
         ObjectId {
             class: class::RELATION,

@@ -18,7 +18,13 @@ pub struct Refused {
 }
 
 /// Tries every step; those that fail become findings and leave the schema.
-pub async fn rehearse(client: &Client, schema: &mut Schema) -> Result<Vec<Refused>> {
+///
+/// `readers` are the roles, as `quote_ident` has them, that need the schema `vectors`.
+pub async fn rehearse(
+    client: &Client,
+    schema: &mut Schema,
+    readers: &[String],
+) -> Result<Vec<Refused>> {
     let attempt =
         |e: tokio_postgres::Error| Error::new(Side::Target, "rehearsing the schema").because(e);
     client.batch_execute("BEGIN").await.map_err(attempt)?;
@@ -53,7 +59,34 @@ pub async fn rehearse(client: &Client, schema: &mut Schema) -> Result<Vec<Refuse
             .map(|id| id.oid);
         findings.push(Refused { finding, relation });
     }
+    findings.extend(without_usage(client, readers).await?);
     client.batch_execute("ROLLBACK").await.map_err(attempt)?;
     schema.steps = passed;
     Ok(findings)
+}
+
+/// A GRANT by a role that may not grant is only a warning: asked for is what counts. `roles` as `quote_ident` has them.
+async fn without_usage(target: &Client, roles: &[String]) -> Result<Vec<Refused>> {
+    if roles.is_empty() {
+        return Ok(Vec::new());
+    }
+    let sql = "SELECT q FROM unnest($1::text[]) AS q JOIN pg_catalog.pg_roles r ON pg_catalog.quote_ident(r.rolname) = q \
+        WHERE NOT pg_catalog.has_schema_privilege(r.oid, 'vectors', 'USAGE')";
+    let attempt = "asking who may use the schema vectors";
+    let rows = target
+        .query(sql, &[&roles])
+        .await
+        .map_err(Error::on(Side::Target, attempt))?;
+    let finding = |role: String| {
+        let reason =
+            "owns or reads a table that comes, and may not use the schema vectors on the target";
+        let finding = Finding::new(Severity::Note, format!("role {role}"), reason);
+        Refused {
+            finding: finding.remedy(format!(
+                "as a superuser: GRANT USAGE ON SCHEMA vectors TO {role}"
+            )),
+            relation: None,
+        }
+    };
+    Ok(rows.iter().map(|r| finding(r.get(0))).collect())
 }
