@@ -7,11 +7,13 @@
 //! The way of an object: [`dump::parse`] cuts the text into entries, [`rewrite::entry`] translates each with
 //! the help of [`types`], [`opclass`] and [`index`], and [`rewrite::LeftOut`] knows what goes with an object that is left out.
 
+pub mod compat;
 pub mod dump;
 mod error;
 pub mod index;
 pub mod opclass;
 pub mod rewrite;
+pub mod settings;
 mod syntax;
 pub mod types;
 

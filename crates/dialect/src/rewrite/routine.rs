@@ -4,13 +4,14 @@
 //! `SET` clauses. A body that is a string may still use pgvector: that is said, and never more than that.
 
 use super::{Draft, Statement};
+use crate::settings::{self, Becomes};
 use crate::syntax::{all, name, path, range};
 use squawk_syntax::ast::{self, AstNode};
 use std::collections::BTreeSet;
 
 pub(super) fn translate(draft: &mut Draft) {
     draft.each(|draft, statement| {
-        settings(draft, statement);
+        query_settings(draft, statement);
         for option in all::<ast::AsFuncOption>(&statement.root) {
             let bodies = all::<ast::Literal>(option.syntax()).filter_map(|literal| literal.string_value());
             let words: BTreeSet<&str> = bodies.flat_map(|body| suspicious(&body)).collect();
@@ -63,13 +64,7 @@ fn suspicious(body: &str) -> Vec<&'static str> {
     named.chain(operated).copied().collect()
 }
 
-/// Query settings with a counterpart in PGVecto.rs. Their ranges there include pgvector's.
-const SETTINGS: &[(&str, &str)] = &[
-    ("hnsw.ef_search", "vectors.hnsw_ef_search"),
-    ("ivfflat.probes", "vectors.ivf_nprobe"),
-];
-
-fn settings(draft: &mut Draft, statement: &mut Statement) {
+fn query_settings(draft: &mut Draft, statement: &mut Statement) {
     for option in all::<ast::SetFuncOption>(&statement.root) {
         let Some(parameter) = all::<ast::ConfigParameterRef>(option.syntax()).next() else {
             continue;
@@ -78,24 +73,23 @@ fn settings(draft: &mut Draft, statement: &mut Statement) {
             || name(parameter.syntax()),
             |parts| path(parts.syntax()).join("."),
         );
-        if !setting.starts_with("hnsw.") && !setting.starts_with("ivfflat.") {
-            continue;
-        }
-        let counterpart = SETTINGS
-            .iter()
-            .find(|(old, _)| *old == setting)
-            .filter(|_| !draft.context.real_array);
-        if let Some((_, new)) = counterpart {
-            statement
-                .edits
-                .replace(range(parameter.syntax()), format!("\"{new}\""));
-            draft.note(format!("its setting {setting} becomes {new}"), "");
-        } else {
-            statement.edits.replace(range(option.syntax()), "");
-            draft.note(
-                format!("its setting {setting} has no counterpart on the target and is left out"),
-                "",
-            );
+        match settings::becomes(&setting, draft.context.real_array) {
+            Becomes::Itself => {}
+            Becomes::Counterpart(new) => {
+                statement
+                    .edits
+                    .replace(range(parameter.syntax()), format!("\"{new}\""));
+                draft.note(format!("its setting {setting} becomes {new}"), "");
+            }
+            Becomes::Nothing => {
+                statement.edits.replace(range(option.syntax()), "");
+                draft.note(
+                    format!(
+                        "its setting {setting} has no counterpart on the target and is left out"
+                    ),
+                    "",
+                );
+            }
         }
     }
 }
