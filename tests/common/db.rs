@@ -27,14 +27,15 @@ pub struct Place {
 
 impl Place {
     pub fn source() -> Place {
-        Place::from_variable("PGV2RS_TEST_SOURCE")
+        Place::named("PGV2RS_TEST_SOURCE")
     }
 
     pub fn target() -> Place {
-        Place::from_variable("PGV2RS_TEST_TARGET")
+        Place::named("PGV2RS_TEST_TARGET")
     }
 
-    fn from_variable(name: &str) -> Place {
+    /// The server that this variable names.
+    pub fn named(name: &str) -> Place {
         let text = std::env::var(name).unwrap_or_else(|_| {
             panic!("{name} is not set: run scripts/test, or eval \"$(scripts/servers env)\"")
         });
