@@ -1,20 +1,30 @@
 //! In: the translated schema. Out: findings for the statements that the target refuses. All is done in one transaction, a
 //! savepoint a step, in the order in which it will run, and rolled back. Vector indexes are left out: a rollback leaves their directories behind.
 
+use futures::future::join;
 use tokio_postgres::Client;
 
-use super::{Phase, Schema};
+use super::{Phase, Schema, Step};
 use crate::catalog::class;
 use crate::error::{Error, Result, Side, server_message};
 use crate::plan::{Finding, Severity};
 
-const SAVEPOINT: &str = "SAVEPOINT pgv2rs_step";
+const SAVEPOINT: &str = "pgv2rs_step";
 
 /// A step that the target refuses.
 pub struct Refused {
     pub finding: Finding,
     /// The table that it would have made.
     pub relation: Option<u32>,
+}
+
+/// One step behind the savepoint, which then stands after it. In two messages, sent together: a message with a syntax error in it
+/// is not done at all, so that the savepoint would be missing.
+async fn try_one(client: &Client, step: &Step) -> std::result::Result<(), tokio_postgres::Error> {
+    let script = step.script().join(";\n");
+    let next = format!("RELEASE {SAVEPOINT}; SAVEPOINT {SAVEPOINT}");
+    let (tried, moved) = join(client.batch_execute(&script), client.batch_execute(&next)).await;
+    tried.and(moved)
 }
 
 /// Tries every step; those that fail become findings and leave the schema.
@@ -27,7 +37,8 @@ pub async fn rehearse(
 ) -> Result<Vec<Refused>> {
     let attempt =
         |e: tokio_postgres::Error| Error::new(Side::Target, "rehearsing the schema").because(e);
-    client.batch_execute("BEGIN").await.map_err(attempt)?;
+    let begin = format!("BEGIN; SAVEPOINT {SAVEPOINT}");
+    client.batch_execute(&begin).await.map_err(attempt)?;
     let mut findings = Vec::new();
     let mut passed = Vec::new();
     for step in std::mem::take(&mut schema.steps) {
@@ -35,11 +46,7 @@ pub async fn rehearse(
             passed.push(step);
             continue;
         }
-        let sql = format!(
-            "{SAVEPOINT};\n{};\nRELEASE {SAVEPOINT}",
-            step.script().join(";\n")
-        );
-        let Err(error) = client.batch_execute(&sql).await else {
+        let Err(error) = try_one(client, &step).await else {
             passed.push(step);
             continue;
         };
@@ -47,7 +54,7 @@ pub async fn rehearse(
             return Err(attempt(error));
         }
         client
-            .batch_execute(&format!("ROLLBACK TO {SAVEPOINT}; RELEASE {SAVEPOINT}"))
+            .batch_execute(&format!("ROLLBACK TO {SAVEPOINT}"))
             .await
             .map_err(attempt)?;
         let finding =

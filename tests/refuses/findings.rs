@@ -222,3 +222,21 @@ fn the_usage_page_explains_every_option() {
     assert_eq!(pair.run(&["--no-such-option"]).code, 2);
     assert_eq!(pair.run(&["--jobs", "0"]).code, 2);
 }
+
+#[test]
+fn words_that_an_older_target_cannot_even_read_are_found_in_the_rehearsal() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(1)); INSERT INTO t VALUES (1, '[5]');
+         CREATE FUNCTION bump() RETURNS SETOF int BEGIN ATOMIC
+             UPDATE t SET id = id RETURNING WITH (OLD AS before) before.id; END",
+    );
+    let before = pair.target.catalog();
+    pair.run(&[]).refused(
+        2,
+        &["FUNCTION public.bump", "the target refuses it", "syntax"],
+    );
+    assert_eq!(pair.target.catalog(), before);
+    let outcome = pair.run(&["--allow-findings"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    pair.same_answer("SELECT id, v::real[]::text FROM t");
+}
