@@ -79,6 +79,10 @@ struct Arguments {
     #[arg(long, value_enum, default_value_t = Overflow::Error, help_heading = "What it becomes")]
     overflow: Overflow,
 
+    /// Also make pgvector's operators, functions and type names in this schema of the target, so that old queries run and use the index
+    #[arg(long, value_name = "SCHEMA", help_heading = "What it becomes")]
+    compat_operators: Option<String>,
+
     /// Make the tables from the source's pg_dump, or take those that are on the target already, empty
     #[arg(long, value_enum, default_value_t = SchemaSource::Dump, help_heading = "What it becomes")]
     schema_source: SchemaSource,
@@ -205,6 +209,8 @@ pub struct Options {
     pub format: Format,
     pub overflow: Overflow,
     pub schema_source: SchemaSource,
+    /// The schema for pgvector's names, as the catalog has it.
+    pub compat_operators: Option<String>,
     pub dry_run: bool,
     pub allow_findings: bool,
     pub jobs: usize,
@@ -235,6 +241,10 @@ fn meaning(a: Arguments) -> Result<Options> {
         format: a.format,
         overflow: a.overflow,
         schema_source: a.schema_source,
+        compat_operators: a
+            .compat_operators
+            .map(|name| compat_schema(&name, a.format))
+            .transpose()?,
         dry_run: a.dry_run,
         allow_findings: a.allow_findings,
         jobs: a.jobs.into(),
@@ -272,6 +282,35 @@ fn mapping(text: &str) -> Result<Mapping> {
         column,
         to,
     })
+}
+
+fn compat_schema(text: &str, format: Format) -> Result<String> {
+    let refuse = |why: &str, remedy: &str| {
+        Error::new(Side::Plan, format!("reading --compat-operators {text}"))
+            .because(why.to_string())
+            .remedy(remedy)
+    };
+    if format == Format::RealArray {
+        return Err(refuse(
+            "with --format real-array the target has no types to make operators for",
+            "leave it out, or use the native format",
+        ));
+    }
+    let other =
+        "name the schema where pgvector lived, or another one on the applications' search_path";
+    let parts = name_parts(text).ok_or_else(|| refuse("a quoted name does not end", other))?;
+    let [name]: [String; 1] = parts
+        .try_into()
+        .map_err(|_| refuse("that is not the name of one schema", other))?;
+    let reserved = name.is_empty() || name.starts_with("pg_") || name == "information_schema";
+    match name.as_str() {
+        "vectors" => Err(refuse(
+            "that is PGVecto.rs's own schema; on a search_path it makes real[] = real[] ambiguous",
+            other,
+        )),
+        _ if reserved => Err(refuse("that schema is not the user's", other)),
+        _ => Ok(name),
+    }
 }
 
 /// A dotted name in its parts, by SQL's rules: folded to lower case outside double quotes.
@@ -321,5 +360,17 @@ mod tests {
         assert_eq!(mapping("t.c=vector").unwrap_err().exit_code(), 2);
         assert_eq!(mapping("s.t.c=int4").unwrap_err().exit_code(), 2);
         assert_eq!(mapping("s.t.c").unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn reads_the_schema_of_compatibility_by_sqls_rules() {
+        let native = |text| compat_schema(text, Format::Native);
+        assert_eq!(native("Public").unwrap(), "public");
+        assert_eq!(native("\"Odd.One\"").unwrap(), "Odd.One");
+        for refused in ["vectors", "pg_catalog", "a.b", "\"open", ""] {
+            assert_eq!(native(refused).unwrap_err().exit_code(), 2, "{refused}");
+        }
+        let error = compat_schema("public", Format::RealArray).unwrap_err();
+        assert_eq!(error.exit_code(), 2);
     }
 }

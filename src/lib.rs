@@ -5,6 +5,7 @@
 pub mod after_data;
 pub mod catalog;
 pub mod cli;
+pub mod compat;
 pub mod connect;
 pub mod copy;
 pub mod error;

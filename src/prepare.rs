@@ -5,6 +5,7 @@ use crate::catalog::portable::is_array;
 use crate::catalog::target::Target;
 use crate::catalog::{self, Relation, Source};
 use crate::cli::{Format, Options, SchemaSource};
+use crate::compat;
 use crate::connect::Session;
 use crate::error::{Error, Result, Side};
 use crate::plan::{self, Finding, Plan, Severity, Wishes};
@@ -66,6 +67,20 @@ pub async fn planned(
             schema.add(grant);
         }
     }
+    if let Some(name) = &options.compat_operators {
+        compat::add(name, &holder.session, target, &mut schema, &mut plan).await?;
+    }
+    if options.schema_source == SchemaSource::Dump {
+        settings(
+            options,
+            &holder.session,
+            source,
+            described,
+            &mut schema,
+            &mut plan,
+        )
+        .await?;
+    }
     let problems = plan.worst() == Some(Severity::Problem);
     if !problems {
         let refused = schema::rehearse(target, &mut schema, &plan.readers).await?;
@@ -78,6 +93,36 @@ pub async fn planned(
     names_free(target, &schema, &mut plan).await?;
     plan.findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
     Ok((plan, schema))
+}
+
+/// What no section of the dump holds: the settings of the database, and of roles in it.
+async fn settings(
+    options: &Options,
+    session: &Session,
+    source: &Source,
+    target: &Target,
+    schema: &mut Schema,
+    plan: &mut Plan,
+) -> Result<()> {
+    let settings = catalog::settings::read(session, &source.vector_schema).await?;
+    let (database, real_array) = (&target.database, options.format == Format::RealArray);
+    // A part of a database may move into one that has settings of its own.
+    let part = !(options.schemas.is_empty() && options.tables.is_empty());
+    if part && !settings.here.is_empty() {
+        let mut names: Vec<&str> = settings.here.iter().map(|s| s.name.as_str()).collect();
+        names.dedup();
+        let reason = format!("are not carried with a part of it: {}", names.join(", "));
+        let finding = Finding::new(Severity::Note, "settings of the database", reason);
+        plan.findings.push(
+            finding.remedy("ALTER DATABASE … SET them on the target, as far as they are wanted"),
+        );
+        return Ok(());
+    }
+    let (steps, notes) =
+        schema::settings::translate(&settings, &target.roles, database, real_array);
+    steps.into_iter().for_each(|step| schema.add(step));
+    plan.findings.extend(notes);
+    Ok(())
 }
 
 /// A server before 17 takes an infinite interval for a huge finite one, with equal bytes: no digest would see it.
@@ -150,7 +195,13 @@ fn readers(
 /// The extension gives PUBLIC no USAGE on its schema: without this, tables of other roles could not be read.
 fn grant(readers: &[String]) -> Option<Step> {
     let statement = format!("GRANT USAGE ON SCHEMA vectors TO {}", readers.join(", "));
-    (!readers.is_empty()).then(|| Step::before_data("GRANT USAGE ON SCHEMA vectors", statement))
+    (!readers.is_empty()).then(|| {
+        Step::own(
+            Phase::BeforeData,
+            "GRANT USAGE ON SCHEMA vectors",
+            statement,
+        )
+    })
 }
 
 /// With tables that are there already the target may have fewer sequences than the source.

@@ -55,7 +55,7 @@ impl AfterData {
     /// Notes what became of a step; only a lost connection ends the run.
     fn note(&mut self, step: &Step, started: Instant, done: Result<()>) -> Result<()> {
         let seconds = started.elapsed().as_secs_f64();
-        let (object, ddl) = (step.object.clone(), step.statements.clone());
+        let (object, ddl) = (step.object.clone(), step.shown());
         match done {
             Ok(())
                 if matches!(

@@ -3,6 +3,7 @@
 
 mod members;
 pub mod portable;
+pub mod settings;
 mod source;
 pub mod target;
 

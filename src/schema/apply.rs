@@ -19,7 +19,10 @@ pub async fn apply(client: &Client, schema: &Schema) -> Result<()> {
 /// Runs one step, statement by statement.
 pub async fn run_step(client: &Client, step: &Step) -> Result<()> {
     for statement in &step.script() {
-        tracing::debug!(object = %step.object, "{statement}");
+        match step.secret {
+            true => tracing::debug!(object = %step.object, "its statement is not shown"),
+            false => tracing::debug!(object = %step.object, "{statement}"),
+        }
         client.batch_execute(statement).await.map_err(|e| {
             Error::new(Side::Target, format!("creating {}", step.object)).because(e)
         })?;

@@ -4,6 +4,7 @@
 mod apply;
 pub mod dump;
 mod rehearse;
+pub mod settings;
 
 pub use apply::{apply, run_step};
 pub use rehearse::rehearse;
@@ -57,6 +58,8 @@ pub struct Step {
     pub statements: Vec<String>,
     /// A vector index: its schema and name, and the statement in pgvector's words.
     pub index: Option<VectorIndex>,
+    /// Its statements hold a value that nobody but the target may see.
+    pub secret: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -67,10 +70,10 @@ pub struct VectorIndex {
 }
 
 impl Step {
-    /// A step of this program's own before the data.
-    pub fn before_data(object: &str, statement: String) -> Step {
+    /// A step of this program's own.
+    pub fn own(phase: Phase, object: &str, statement: String) -> Step {
         Step {
-            phase: Phase::BeforeData,
+            phase,
             object: object.into(),
             id: None,
             table: None,
@@ -78,6 +81,15 @@ impl Step {
             tablespace: None,
             statements: vec![statement],
             index: None,
+            secret: false,
+        }
+    }
+
+    /// The statements as far as anybody may read them.
+    pub fn shown(&self) -> Vec<String> {
+        match self.secret {
+            false => self.statements.clone(),
+            true => vec![format!("-- {}: not shown", self.object)],
         }
     }
 
@@ -109,6 +121,32 @@ impl Schema {
     pub fn add(&mut self, step: Step) {
         let place = self.steps.partition_point(|s| s.phase <= step.phase);
         self.steps.insert(place, step);
+    }
+
+    /// Adds steps behind schemas and extensions and before all that the dump defines with them.
+    pub fn add_before_definitions(&mut self, steps: Vec<Step>) {
+        let container = |s: &Step| {
+            s.phase == Phase::BeforeData
+                && ["SCHEMA ", "EXTENSION "]
+                    .iter()
+                    .any(|kind| s.object.starts_with(kind))
+        };
+        let session = |s: &Step| s.phase == Phase::BeforeData && s.object.starts_with("SESSION");
+        let behind = |is: &dyn Fn(&Step) -> bool| self.steps.iter().rposition(is).map(|i| i + 1);
+        let place = behind(&container).or_else(|| behind(&session)).unwrap_or(0);
+        self.steps.splice(place..place, steps);
+    }
+
+    /// Whether a step makes the schema; `name` as pg_dump's comments have it.
+    pub fn creates_schema(&self, name: &str) -> bool {
+        let object = format!("SCHEMA {name}");
+        self.of(Phase::BeforeData).any(|s| s.object == object)
+    }
+
+    /// Whether a step makes the extension.
+    pub fn creates_vectors(&self) -> bool {
+        self.of(Phase::BeforeData)
+            .any(|s| s.object == "EXTENSION vector")
     }
 
     pub fn of(&self, phase: Phase) -> impl Iterator<Item = &Step> {
@@ -352,6 +390,7 @@ impl Translation<'_> {
                 before: entry.statements.first().cloned().unwrap_or_default(),
             }),
             statements,
+            secret: false,
         }
     }
 }

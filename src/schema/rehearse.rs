@@ -58,7 +58,7 @@ pub async fn rehearse(
             .await
             .map_err(attempt)?;
         let finding =
-            Finding::new(Severity::Decision, &step.object, format!("the target refuses it: {}", server_message(&error)))
+            Finding::new(Severity::Decision, &step.object, format!("the target refuses it: {}", said(&step, &error)))
                 .remedy("mend what the message names on the target, or let --allow-findings leave the object out");
         let relation = step
             .id
@@ -70,6 +70,15 @@ pub async fn rehearse(
     client.batch_execute("ROLLBACK").await.map_err(attempt)?;
     schema.steps = passed;
     Ok(findings)
+}
+
+/// What the server said; of a secret no more than the code, for a message may repeat the value.
+fn said(step: &Step, error: &tokio_postgres::Error) -> String {
+    let code = error.code().map_or("", |c| c.code());
+    match step.secret {
+        true => format!("SQLSTATE {code}"),
+        false => server_message(error),
+    }
 }
 
 /// A GRANT by a role that may not grant is only a warning: asked for is what counts. `roles` as `quote_ident` has them.

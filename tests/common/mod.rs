@@ -4,6 +4,7 @@
 // Every test binary uses its own part of this harness.
 #![allow(dead_code)]
 
+pub mod alike;
 pub mod db;
 pub mod proxy;
 pub mod run;

@@ -4,7 +4,9 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod compat;
 mod selection;
+mod settings;
 mod telling;
 mod types;
 

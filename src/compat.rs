@@ -1,0 +1,167 @@
+//! In: the schema of `--compat-operators`, and the target. Out: the steps that make pgvector's names over PGVecto.rs's types in it,
+//! without what is there already. They come before whatever the dump defines, so that views and functions can use them. The SQL
+//! itself is `dialect::compat`'s.
+
+use dialect::compat::{Kind, Object, objects};
+
+use crate::catalog::{self, dump_name};
+use crate::connect::{Session, quote};
+use crate::error::{Error, Result, Side};
+use crate::plan::{Finding, Plan, Severity};
+use crate::schema::{Phase, Schema, Step};
+
+/// Adds the steps, and says what they mean.
+pub async fn add(
+    name: &str,
+    source: &Session,
+    target: &Session,
+    schema: &mut Schema,
+    plan: &mut Plan,
+) -> Result<()> {
+    let display = catalog::ident(name);
+    let note = |reason: String, remedy: &str| {
+        Finding::new(Severity::Note, format!("schema {display}"), reason).remedy(remedy)
+    };
+    let mut wanted = objects(name);
+    let there = there(target, name, &wanted).await?;
+    if !there.extension && !schema.creates_vectors() {
+        let reason = "--compat-operators needs the extension vectors on the target, and nothing that comes brings it";
+        let finding = Finding::new(Severity::Problem, format!("schema {display}"), reason);
+        plan.findings
+            .push(finding.remedy("as a superuser on the target: CREATE EXTENSION vectors"));
+        return Ok(());
+    }
+    let taken = taken_on_source(source, name).await?;
+    let is_there = |o: &Object| there.objects.contains(&o.name) || taken.contains(&o.name);
+    let (skipped, new): (Vec<Object>, Vec<Object>) = wanted.drain(..).partition(is_there);
+    let (casts, new): (Vec<Object>, Vec<Object>) = new
+        .into_iter()
+        .partition(|o| o.kind == Kind::Cast && !there.owns_types);
+    if !skipped.is_empty() {
+        let names: Vec<&str> = skipped.iter().map(|o| o.name.as_str()).collect();
+        let reason = format!(
+            "has these names of pgvector already, or gets them from the source; they are left as they are: {}",
+            names.join("; ")
+        );
+        plan.findings.push(note(reason, ""));
+    }
+    if !casts.is_empty() {
+        let reason = "gets no casts from and to arrays and bit strings: only the owner of PGVecto.rs's types may make them";
+        let sql: Vec<&str> = casts.iter().map(|o| o.sql.as_str()).collect();
+        let remedy = format!("as a superuser, after the run: {}", sql.join("; "));
+        plan.findings.push(note(reason.into(), &remedy));
+    }
+    if !new.is_empty() {
+        let reason = "gets pgvector's operators, functions and type names over PGVecto.rs's types; <-> is the squared distance there, in the same order";
+        let remedy = "where the number counts, as in a threshold, write l2_distance(a, b); README, \"What an application has to change\"";
+        plan.findings.push(note(reason.into(), remedy));
+    }
+    let mut steps = Vec::new();
+    if !there.schema && !schema.creates_schema(&dump_name(name)) {
+        let make = format!(
+            "CREATE SCHEMA {0}; GRANT USAGE ON SCHEMA {0} TO PUBLIC",
+            quote(name)
+        );
+        steps.push(Step::own(
+            Phase::BeforeData,
+            &format!("SCHEMA {display}"),
+            make,
+        ));
+    }
+    for object in new {
+        let kind = match object.kind {
+            Kind::Function => "FUNCTION",
+            Kind::Operator => "OPERATOR",
+            Kind::Domain => "DOMAIN",
+            Kind::Cast => "CAST",
+        };
+        steps.push(Step::own(
+            Phase::BeforeData,
+            &format!("{kind} {}", object.name),
+            object.sql,
+        ));
+    }
+    schema.add_before_definitions(steps);
+    Ok(())
+}
+
+struct There {
+    extension: bool,
+    schema: bool,
+    /// Whether this role may make casts of PGVecto.rs's types: it owns them, or will.
+    owns_types: bool,
+    /// Names of objects that stand already.
+    objects: Vec<String>,
+}
+
+async fn there(target: &Session, name: &str, wanted: &[Object]) -> Result<There> {
+    let on = || Error::on(Side::Target, "looking for pgvector's names on the target");
+    let sql = "SELECT e.oid IS NOT NULL, pg_catalog.to_regnamespace($1) IS NOT NULL, \
+        coalesce((SELECT pg_catalog.pg_has_role(t.typowner, 'USAGE') FROM pg_catalog.pg_type t \
+          JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = 'vectors' AND t.typname = 'vector'), true) \
+        FROM (SELECT) AS one LEFT JOIN pg_catalog.pg_extension e ON e.extname = 'vectors'";
+    let row = target.query_one(sql, &[&quote(name)]).await.map_err(on())?;
+    let mut there = There {
+        extension: row.get(0),
+        schema: row.get(1),
+        owns_types: row.get(2),
+        objects: Vec::new(),
+    };
+    // Without the extension's types there is nothing over them, and their names would not be understood.
+    if !there.extension {
+        return Ok(there);
+    }
+    let asked = |kind: Kind, sql: &'static str| async move {
+        let names: Vec<&str> = wanted
+            .iter()
+            .filter(|o| o.kind == kind)
+            .map(|o| o.name.as_str())
+            .collect();
+        let rows = target.query(sql, &[&names]).await.map_err(on())?;
+        Ok::<_, Error>(
+            rows.iter()
+                .map(|r| r.get::<_, String>(0))
+                .collect::<Vec<_>>(),
+        )
+    };
+    for (kind, sql) in [
+        (
+            Kind::Function,
+            "SELECT n FROM unnest($1::text[]) AS n WHERE pg_catalog.to_regprocedure(n) IS NOT NULL",
+        ),
+        (
+            Kind::Operator,
+            "SELECT n FROM unnest($1::text[]) AS n WHERE pg_catalog.to_regoperator(n) IS NOT NULL",
+        ),
+        (
+            Kind::Domain,
+            "SELECT n FROM unnest($1::text[]) AS n WHERE pg_catalog.to_regtype(n) IS NOT NULL",
+        ),
+        (
+            Kind::Cast,
+            "SELECT n FROM unnest($1::text[]) AS n JOIN pg_catalog.pg_cast c \
+             ON c.castsource = pg_catalog.to_regtype(pg_catalog.split_part(n, ' AS ', 1)) \
+             AND c.casttarget = pg_catalog.to_regtype(pg_catalog.split_part(n, ' AS ', 2))",
+        ),
+    ] {
+        there.objects.extend(asked(kind, sql).await?);
+    }
+    Ok(there)
+}
+
+/// Type names that objects of the source's own take in that schema: a table has its type's name too.
+async fn taken_on_source(source: &Session, name: &str) -> Result<Vec<String>> {
+    let sql = "SELECT t.typname::text FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
+        WHERE n.nspname = $1 AND t.typname IN ('vector', 'halfvec') AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d \
+          JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid AND e.extname = 'vector' \
+          WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = t.oid AND d.deptype = 'e')";
+    let attempt = "looking for pgvector's names on the source";
+    let rows = source
+        .query(sql, &[&name])
+        .await
+        .map_err(Error::on(Side::Source, attempt))?;
+    Ok(rows
+        .iter()
+        .map(|r| format!("{}.{}", quote(name), r.get::<_, &str>(0)))
+        .collect())
+}
