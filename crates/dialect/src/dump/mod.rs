@@ -84,6 +84,8 @@ fn session_entry(entries: &mut Vec<Entry>) -> &mut Vec<String> {
     &mut entries[last].statements
 }
 
+/// `SET SESSION AUTHORIZATION` belongs to the privilege after it: somebody else than the owner granted that.
 fn is_session(statement: &str) -> bool {
-    statement.starts_with("SET ") || statement.starts_with("SELECT pg_catalog.set_config(")
+    (statement.starts_with("SET ") && !statement.starts_with("SET SESSION AUTHORIZATION "))
+        || statement.starts_with("SELECT pg_catalog.set_config(")
 }

@@ -12,6 +12,7 @@ mod left_out;
 mod mention;
 mod not_null;
 mod older;
+pub mod roles;
 mod routine;
 mod table;
 mod view;
@@ -63,6 +64,7 @@ pub struct Context {
     pub shared_names: HashSet<String>,
     /// The schema that `--compat-operators` installs into.
     pub compat_schema: Option<String>,
+    pub roles: roles::Roles,
 }
 
 /// How much a finding matters.
@@ -92,6 +94,8 @@ pub struct Translated {
     pub statements: Vec<String>,
     pub findings: Vec<Finding>,
     pub left_out: bool,
+    /// Roles that the target lacks, with what they were named for: that is not among the statements.
+    pub missing_roles: Vec<(String, roles::Need)>,
 }
 
 /// Translates one entry.
@@ -121,7 +125,7 @@ fn translate(entry: &Entry, context: &Context) -> Translated {
             None => object(&mut draft),
         },
     }
-    draft.finish()
+    roles::edit(draft.finish(), &context.roles)
 }
 
 /// Any entry that is not about the extension itself or one of its indexes.
@@ -311,6 +315,7 @@ impl<'a> Draft<'a> {
             statements,
             findings: self.findings,
             left_out: self.left_out,
+            missing_roles: Vec::new(),
         }
     }
 }
