@@ -7,6 +7,7 @@ use clap::{Parser, ValueEnum};
 
 use crate::connect::Endpoint;
 use crate::error::{Error, Result, Side};
+use crate::roles::RoleWishes;
 
 /// Moves a database that uses pgvector to a cluster that runs PGVecto.rs: schema, rows, indexes, and the proof that
 /// nothing changed on the way.
@@ -86,6 +87,18 @@ struct Arguments {
     /// Make the tables from the source's pg_dump, or take those that are on the target already, empty
     #[arg(long, value_enum, default_value_t = SchemaSource::Dump, help_heading = "What it becomes")]
     schema_source: SchemaSource,
+
+    /// Everything becomes the connecting role's
+    #[arg(long, help_heading = "Whose it becomes")]
+    no_owner: bool,
+
+    /// No GRANT, REVOKE or default privileges
+    #[arg(long, help_heading = "Whose it becomes")]
+    no_privileges: bool,
+
+    /// What a role is called on the target, wherever one owns, is granted something or stands in a policy (repeatable)
+    #[arg(long, value_name = "OLD=NEW", help_heading = "Whose it becomes")]
+    role_map: Vec<String>,
 
     /// Print the plan and write nothing
     #[arg(long, help_heading = "How it runs")]
@@ -198,6 +211,13 @@ pub struct Mapping {
     pub to: dialect::types::TargetType,
 }
 
+/// `--role-map old=new`, names as the catalogs have them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoleMapping {
+    pub from: String,
+    pub to: String,
+}
+
 /// What the user asked for.
 pub struct Options {
     pub source: Endpoint,
@@ -211,6 +231,7 @@ pub struct Options {
     pub schema_source: SchemaSource,
     /// The schema for pgvector's names, as the catalog has it.
     pub compat_operators: Option<String>,
+    pub roles: RoleWishes,
     pub dry_run: bool,
     pub allow_findings: bool,
     pub jobs: usize,
@@ -245,6 +266,15 @@ fn meaning(a: Arguments) -> Result<Options> {
             .compat_operators
             .map(|name| compat_schema(&name, a.format))
             .transpose()?,
+        roles: RoleWishes {
+            no_owner: a.no_owner,
+            no_privileges: a.no_privileges,
+            mapped: a
+                .role_map
+                .iter()
+                .map(|m| role_mapping(m))
+                .collect::<Result<_>>()?,
+        },
         dry_run: a.dry_run,
         allow_findings: a.allow_findings,
         jobs: a.jobs.into(),
@@ -268,7 +298,7 @@ fn mapping(text: &str) -> Result<Mapping> {
     let (path, to) = text
         .rsplit_once('=')
         .ok_or_else(|| refuse("there is no ="))?;
-    let parts = name_parts(path).ok_or_else(|| refuse("a quoted name does not end"))?;
+    let parts = name_parts(path, '.').ok_or_else(|| refuse("a quoted name does not end"))?;
     let [schema, table, column]: [String; 3] = parts
         .try_into()
         .map_err(|_| refuse("the name does not have three parts"))?;
@@ -298,7 +328,7 @@ fn compat_schema(text: &str, format: Format) -> Result<String> {
     }
     let other =
         "name the schema where pgvector lived, or another one on the applications' search_path";
-    let parts = name_parts(text).ok_or_else(|| refuse("a quoted name does not end", other))?;
+    let parts = name_parts(text, '.').ok_or_else(|| refuse("a quoted name does not end", other))?;
     let [name]: [String; 1] = parts
         .try_into()
         .map_err(|_| refuse("that is not the name of one schema", other))?;
@@ -313,8 +343,24 @@ fn compat_schema(text: &str, format: Format) -> Result<String> {
     }
 }
 
-/// A dotted name in its parts, by SQL's rules: folded to lower case outside double quotes.
-fn name_parts(text: &str) -> Option<Vec<String>> {
+fn role_mapping(text: &str) -> Result<RoleMapping> {
+    let refuse = |why: &str| {
+        Error::new(Side::Plan, format!("reading --role-map {text}"))
+            .because(why.to_string())
+            .remedy("write old=new; a name with upper case letters or an = in it stands in double quotes, as in SQL")
+    };
+    let parts = name_parts(text, '=').ok_or_else(|| refuse("a quoted name does not end"))?;
+    let [from, to]: [String; 2] = parts
+        .try_into()
+        .map_err(|_| refuse("it is not two names with one = between them"))?;
+    if from.is_empty() || to.is_empty() {
+        return Err(refuse("a name is empty"));
+    }
+    Ok(RoleMapping { from, to })
+}
+
+/// A name in its parts, by SQL's rules: folded to lower case outside double quotes.
+fn name_parts(text: &str, separator: char) -> Option<Vec<String>> {
     let mut parts = vec![String::new()];
     let mut quoted = false;
     let mut chars = text.chars().peekable();
@@ -326,7 +372,7 @@ fn name_parts(text: &str) -> Option<Vec<String>> {
                 part.push('"');
             }
             '"' => quoted = !quoted,
-            '.' if !quoted => parts.push(String::new()),
+            c if c == separator && !quoted => parts.push(String::new()),
             _ if quoted => part.push(c),
             _ => part.push(c.to_ascii_lowercase()),
         }
@@ -353,6 +399,15 @@ mod tests {
         );
         assert_eq!(m.column, "embedding");
         assert_eq!(m.to, dialect::types::TargetType::Vecf16);
+    }
+
+    #[test]
+    fn reads_a_role_mapping_with_quoted_names() {
+        let m = role_mapping("Old=\"New=\"\"x\"").unwrap();
+        assert_eq!((m.from.as_str(), m.to.as_str()), ("old", "New=\"x"));
+        for bad in ["old", "=new", "old=", "a=b=c", "\"a=b"] {
+            assert_eq!(role_mapping(bad).unwrap_err().exit_code(), 2, "{bad}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod plan;
 pub mod prepare;
 pub mod progress;
 pub mod report;
+pub mod roles;
 pub mod run;
 pub mod schema;
 pub mod select;

@@ -9,7 +9,8 @@ use crate::compat;
 use crate::connect::Session;
 use crate::error::{Error, Result, Side};
 use crate::plan::{self, Finding, Plan, Severity, Wishes};
-use crate::schema::{self, Phase, Schema, Step};
+use crate::roles;
+use crate::schema::{self, Phase, Schema};
 use crate::select::Selection;
 use crate::snapshot::Holder;
 
@@ -46,24 +47,22 @@ pub async fn planned(
     };
     let mut plan = plan::decide(source, described, &selection.relations, &wishes);
     plan.findings.extend(selection.findings.iter().cloned());
+    plan.findings.extend(options.roles.unknown(source));
+    plan.context.roles = options.roles.on(described);
     infinite_intervals(&holder.session, source, described, &mut plan).await?;
     large_objects(&holder.session, &mut plan).await?;
     if options.schema_source == SchemaSource::Existing {
         plan.findings
             .extend(sequences_missing(source, selection, described));
     }
-    let sections =
-        schema::dump::both_sections(&options.pg_dump, &options.source, &holder.id).await?;
-    let mut schema = schema::translate(
-        &sections,
-        source,
-        selection,
-        &mut plan,
-        options.schema_source,
-    )?;
+    let sections = schema::dump::both_sections(options, &holder.id).await?;
+    let mut schema = schema::translate(&sections, source, selection, &mut plan, options)?;
     if options.format == Format::Native && plan.has_conversions() {
-        plan.readers = readers(source, described, selection, &mut plan);
-        if let Some(grant) = grant(&plan.readers) {
+        let relations = source.relations.iter();
+        let comes = relations
+            .filter(|r| selection.relations.contains(&r.oid) && !plan.left_out.contains(&r.oid));
+        plan.readers = options.roles.readers(comes, described);
+        if let Some(grant) = roles::grant(&plan.readers) {
             schema.add(grant);
         }
     }
@@ -119,7 +118,7 @@ async fn settings(
         return Ok(());
     }
     let (steps, notes) =
-        schema::settings::translate(&settings, &target.roles, database, real_array);
+        schema::settings::translate(&settings, &plan.context.roles, database, real_array);
     steps.into_iter().for_each(|step| schema.add(step));
     plan.findings.extend(notes);
     Ok(())
@@ -162,46 +161,6 @@ async fn infinite_intervals(
     }
     plan.tables.retain(|t| !plan.left_out.contains(&t.oid));
     Ok(())
-}
-
-/// The roles that own or read a table that comes, as far as they are on the target; those that are not become findings.
-fn readers(
-    source: &Source,
-    target: &Target,
-    selection: &Selection,
-    plan: &mut Plan,
-) -> Vec<String> {
-    let comes =
-        |r: &&Relation| selection.relations.contains(&r.oid) && !plan.left_out.contains(&r.oid);
-    let mut roles: Vec<String> = source
-        .relations
-        .iter()
-        .filter(comes)
-        .flat_map(|r| r.roles.clone())
-        .collect();
-    roles.sort();
-    roles.dedup();
-    let there = |r: &String| r == "PUBLIC" || target.roles.contains(r);
-    let (there, missing): (Vec<String>, Vec<String>) = roles.into_iter().partition(there);
-    for role in missing {
-        let reason = "owns or reads a table that comes, and is not on the target";
-        let finding = Finding::new(Severity::Note, format!("role {role}"), reason);
-        plan.findings
-            .push(finding.remedy("create it there, and GRANT USAGE ON SCHEMA vectors to it"));
-    }
-    there
-}
-
-/// The extension gives PUBLIC no USAGE on its schema: without this, tables of other roles could not be read.
-fn grant(readers: &[String]) -> Option<Step> {
-    let statement = format!("GRANT USAGE ON SCHEMA vectors TO {}", readers.join(", "));
-    (!readers.is_empty()).then(|| {
-        Step::own(
-            Phase::BeforeData,
-            "GRANT USAGE ON SCHEMA vectors",
-            statement,
-        )
-    })
 }
 
 /// With tables that are there already the target may have fewer sequences than the source.

@@ -30,6 +30,7 @@ pub struct Source {
     pub version_num: u32,
     pub system_identifier: String,
     pub database: String,
+    pub roles: HashSet<String>,
     pub encoding: String,
     pub vector_version: String,
     pub vector_schema: String,
@@ -67,8 +68,9 @@ pub struct Relation {
     pub may_select: bool,
     pub primary_key: Vec<String>,
     pub columns: Vec<Column>,
-    /// Roles (quoted) that own the relation or were granted something on it; `PUBLIC` unquoted.
-    pub roles: Vec<String>,
+    pub owner: String,
+    /// Roles that were granted something on it or one of its columns; `public` is everybody.
+    pub grantees: Vec<String>,
 }
 
 impl Relation {

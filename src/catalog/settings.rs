@@ -18,7 +18,7 @@ pub struct Settings {
 
 #[derive(Debug)]
 pub struct Setting {
-    /// As `quote_ident` has it; None is the database itself.
+    /// None is the database itself.
     pub role: Option<String>,
     pub name: String,
     pub value: String,
@@ -27,7 +27,7 @@ pub struct Setting {
 /// `vector_schema` is empty where pgvector is not installed.
 pub async fn read(client: &Client, vector_schema: &str) -> Result<Settings> {
     let on = || Error::on(Side::Source, "reading the settings of the database");
-    let sql = "SELECT pg_catalog.quote_ident(r.rolname), c.setting FROM pg_catalog.pg_db_role_setting s \
+    let sql = "SELECT r.rolname::text, c.setting FROM pg_catalog.pg_db_role_setting s \
         JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase AND d.datname = current_database() \
         LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole \
         CROSS JOIN unnest(s.setconfig) WITH ORDINALITY AS c(setting, n) \

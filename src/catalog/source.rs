@@ -57,6 +57,12 @@ async fn database(client: &Client) -> Result<Source> {
     let sql = "SELECT e.extversion, n.nspname::text FROM pg_catalog.pg_extension e \
                JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'";
     let vector = rows(client, "the extension vector", sql).await?;
+    let roles = rows(
+        client,
+        "the roles",
+        "SELECT rolname::text FROM pg_catalog.pg_roles",
+    )
+    .await?;
     let vector = vector.first().ok_or_else(|| {
         Error::new(Side::Plan, "looking for pgvector in the source database")
             .because("the source database has no extension \"vector\"")
@@ -69,6 +75,7 @@ async fn database(client: &Client) -> Result<Source> {
         encoding: row.get(3),
         vector_version: vector.get(0),
         vector_schema: vector.get(1),
+        roles: roles.iter().map(|r| r.get(0)).collect(),
         ..Source::default()
     })
 }
@@ -129,8 +136,9 @@ async fn relations(client: &Client) -> Result<Vec<Relation>> {
          ARRAY(SELECT a.attname::text FROM pg_catalog.pg_index x, unnest(x.indkey) WITH ORDINALITY k(n, o), \
            pg_catalog.pg_attribute a WHERE x.indrelid = c.oid AND x.indisprimary AND a.attrelid = c.oid \
            AND a.attnum = k.n ORDER BY k.o), \
-         ARRAY(SELECT DISTINCT CASE WHEN g.r = 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(g.r)) END \
-           FROM (SELECT c.relowner UNION ALL SELECT x.grantee FROM pg_catalog.aclexplode(c.relacl) x \
+         pg_catalog.pg_get_userbyid(c.relowner)::text, \
+         ARRAY(SELECT DISTINCT CASE WHEN g.r = 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(g.r)::text END \
+           FROM (SELECT x.grantee FROM pg_catalog.aclexplode(c.relacl) x \
            UNION ALL SELECT y.grantee FROM pg_catalog.pg_attribute a, pg_catalog.aclexplode(a.attacl) y \
            WHERE a.attrelid = c.oid) g(r) ORDER BY 1) \
          FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
@@ -159,7 +167,8 @@ fn relation(r: &Row, columns: Vec<Column>) -> Relation {
         file: r.get(9),
         may_select: r.get(10),
         primary_key: r.get(11),
-        roles: r.get(12),
+        owner: r.get(12),
+        grantees: r.get(13),
         columns,
     }
 }

@@ -130,7 +130,7 @@ pub async fn has_rows(client: &Client, schema: &str, table: &str) -> Result<bool
 }
 
 async fn roles(client: &Client) -> Result<HashSet<String>> {
-    let sql = "SELECT pg_catalog.quote_ident(rolname) FROM pg_catalog.pg_roles";
+    let sql = "SELECT rolname::text FROM pg_catalog.pg_roles";
     let rows = client.query(sql, &[]).await.map_err(on("the roles"))?;
     Ok(rows.iter().map(|r| r.get(0)).collect())
 }

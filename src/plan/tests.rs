@@ -52,7 +52,8 @@ fn table(oid: u32, name: &str, columns: Vec<Column>) -> Relation {
         may_select: true,
         primary_key: Vec::new(),
         columns,
-        roles: Vec::new(),
+        owner: "postgres".into(),
+        grantees: Vec::new(),
     }
 }
 

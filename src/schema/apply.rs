@@ -23,9 +23,13 @@ pub async fn run_step(client: &Client, step: &Step) -> Result<()> {
             true => tracing::debug!(object = %step.object, "its statement is not shown"),
             false => tracing::debug!(object = %step.object, "{statement}"),
         }
-        client.batch_execute(statement).await.map_err(|e| {
-            Error::new(Side::Target, format!("creating {}", step.object)).because(e)
-        })?;
+        if let Err(error) = client.batch_execute(statement).await {
+            // What the step has set is not for those after it. In a transaction this fails as all else does, and is undone.
+            let back = "RESET ROLE; SET default_tablespace = ''";
+            let _ = client.batch_execute(back).await;
+            let attempt = format!("creating {}", step.object);
+            return Err(Error::new(Side::Target, attempt).because(error));
+        }
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-use crate::connect::Endpoint;
+use crate::cli::Options;
 use crate::error::{Error, Result, Side};
 
 pub struct Sections {
@@ -47,10 +47,10 @@ pub async fn check_version(pg_dump: &Path, source_version_num: u32) -> Result<()
     }
 }
 
-pub async fn both_sections(pg_dump: &Path, source: &Endpoint, snapshot: &str) -> Result<Sections> {
+pub async fn both_sections(options: &Options, snapshot: &str) -> Result<Sections> {
     let (before_data, after_data) = futures::try_join!(
-        section(pg_dump, source, snapshot, "pre-data"),
-        section(pg_dump, source, snapshot, "post-data")
+        section(options, snapshot, "pre-data"),
+        section(options, snapshot, "post-data")
     )?;
     Ok(Sections {
         before_data,
@@ -59,14 +59,9 @@ pub async fn both_sections(pg_dump: &Path, source: &Endpoint, snapshot: &str) ->
 }
 
 /// `--verbose` writes each entry's catalog and OID into the comment above it: identity without guessing from names.
-async fn section(
-    pg_dump: &Path,
-    source: &Endpoint,
-    snapshot: &str,
-    section: &str,
-) -> Result<String> {
+async fn section(options: &Options, snapshot: &str, section: &str) -> Result<String> {
     let attempt = format!("running pg_dump --section={section}");
-    let mut command = Command::new(pg_dump);
+    let mut command = Command::new(&options.pg_dump);
     // The user's PG* variables speak to libpq, not to this program's connection strings.
     let inherited = std::env::vars_os().map(|(name, _)| name);
     for name in inherited.filter(|name| name.to_string_lossy().starts_with("PG")) {
@@ -82,7 +77,9 @@ async fn section(
         .arg(format!("--section={section}"))
         .arg(format!("--snapshot={snapshot}"))
         .arg("--lock-wait-timeout=60s")
-        .envs(source.libpq_environment())
+        .args(options.roles.no_owner.then_some("--no-owner"))
+        .args(options.roles.no_privileges.then_some("--no-privileges"))
+        .envs(options.source.libpq_environment())
         .stdin(Stdio::null())
         .kill_on_drop(true)
         .output()

@@ -12,10 +12,11 @@ pub use rehearse::rehearse;
 use std::collections::HashSet;
 
 use dialect::dump::{Dump, Entry, ObjectId};
+use dialect::rewrite::roles::Need;
 use dialect::rewrite::{Context, LeftOut};
 
 use crate::catalog::{Source, class, dump_name};
-use crate::cli::SchemaSource;
+use crate::cli::{Options, SchemaSource};
 use crate::error::{Error, Result, Side};
 use crate::plan::{Finding, Plan, Severity};
 use crate::select::{Selection, Sieve};
@@ -160,7 +161,7 @@ pub fn translate(
     source: &Source,
     selection: &Selection,
     plan: &mut Plan,
-    schema_source: SchemaSource,
+    options: &Options,
 ) -> Result<Schema> {
     let parse = |text: &str| {
         dialect::dump::parse(text).map_err(Error::on(Side::Internal, "reading pg_dump's output"))
@@ -169,13 +170,14 @@ pub fn translate(
         source,
         selection,
         sieve: Sieve::new(selection, source),
-        schema_source,
+        schema_source: options.schema_source,
         left_out: plan.left_out.clone(),
         gone: LeftOut::default(),
         vector_entries: HashSet::new(),
         tablespace: None,
         schema: Schema::default(),
         findings: Vec::new(),
+        missing_roles: Vec::new(),
     };
     for relation in plan.left_out.iter().filter_map(|&oid| source.relation(oid)) {
         translation.gone.relation(&relation.schema, &relation.name);
@@ -187,11 +189,14 @@ pub fn translate(
         sieve,
         findings,
         left_out,
+        missing_roles,
         ..
     } = translation;
     schema.steps.sort_by_key(|s| s.phase);
     plan.findings.extend(sieve.findings);
     plan.findings.extend(findings);
+    let missing = crate::roles::missing(&missing_roles, &options.roles);
+    plan.findings.extend(missing);
     // A table that the dialect cannot say is not copied either.
     plan.left_out.extend(left_out);
     plan.tables.retain(|t| !plan.left_out.contains(&t.oid));
@@ -213,6 +218,8 @@ struct Translation<'a> {
     tablespace: Option<String>,
     schema: Schema,
     findings: Vec<Finding>,
+    /// Roles that the target lacks: what for, and in which object.
+    missing_roles: Vec<(String, Need, String)>,
 }
 
 impl Translation<'_> {
@@ -247,6 +254,9 @@ impl Translation<'_> {
                     remedy: finding.remedy,
                 });
             }
+            let needed = translated.missing_roles.into_iter();
+            self.missing_roles
+                .extend(needed.map(|(role, need)| (role, need, object(entry))));
             if translated.left_out {
                 self.left_out.extend(relation);
                 continue;

@@ -5,7 +5,7 @@ use futures::future::join;
 use tokio_postgres::Client;
 
 use super::{Phase, Schema, Step};
-use crate::catalog::class;
+use crate::catalog::{class, ident};
 use crate::error::{Error, Result, Side, server_message};
 use crate::plan::{Finding, Severity};
 
@@ -29,7 +29,7 @@ async fn try_one(client: &Client, step: &Step) -> std::result::Result<(), tokio_
 
 /// Tries every step; those that fail become findings and leave the schema.
 ///
-/// `readers` are the roles, as `quote_ident` has them, that need the schema `vectors`.
+/// `readers` are the roles that need the schema `vectors`.
 pub async fn rehearse(
     client: &Client,
     schema: &mut Schema,
@@ -57,8 +57,11 @@ pub async fn rehearse(
             .batch_execute(&format!("ROLLBACK TO {SAVEPOINT}"))
             .await
             .map_err(attempt)?;
+        let Some(severity) = severity(&step) else {
+            continue;
+        };
         let finding =
-            Finding::new(Severity::Decision, &step.object, format!("the target refuses it: {}", said(&step, &error)))
+            Finding::new(severity, &step.object, format!("the target refuses it: {}", said(&step, &error)))
                 .remedy("mend what the message names on the target, or let --allow-findings leave the object out");
         let relation = step
             .id
@@ -81,13 +84,24 @@ fn said(step: &Step, error: &tokio_postgres::Error) -> String {
     }
 }
 
-/// A GRANT by a role that may not grant is only a warning: asked for is what counts. `roles` as `quote_ident` has them.
+/// What a refusal of the step means; nothing, where what it is for is asked after all steps.
+fn severity(step: &Step) -> Option<Severity> {
+    // CREATE EXTENSION has given the extension its comment already; only its owner may do so again.
+    let of_extension = step.object.starts_with("COMMENT EXTENSION ");
+    match step.object.as_str() {
+        crate::roles::GRANT => None,
+        _ if of_extension => Some(Severity::Note),
+        _ => Some(Severity::Decision),
+    }
+}
+
+/// A GRANT by a role that may not grant is only a warning: asked for is what counts. `public` is everybody.
 async fn without_usage(target: &Client, roles: &[String]) -> Result<Vec<Refused>> {
     if roles.is_empty() {
         return Ok(Vec::new());
     }
-    let sql = "SELECT q FROM unnest($1::text[]) AS q JOIN pg_catalog.pg_roles r ON pg_catalog.quote_ident(r.rolname) = q \
-        WHERE NOT pg_catalog.has_schema_privilege(r.oid, 'vectors', 'USAGE')";
+    let sql = "SELECT r FROM unnest($1::text[]) AS r \
+        WHERE NOT pg_catalog.has_schema_privilege(r::name, 'vectors', 'USAGE')";
     let attempt = "asking who may use the schema vectors";
     let rows = target
         .query(sql, &[&roles])
@@ -96,10 +110,11 @@ async fn without_usage(target: &Client, roles: &[String]) -> Result<Vec<Refused>
     let finding = |role: String| {
         let reason =
             "owns or reads a table that comes, and may not use the schema vectors on the target";
-        let finding = Finding::new(Severity::Note, format!("role {role}"), reason);
+        let finding = Finding::new(Severity::Note, format!("role {}", ident(&role)), reason);
         Refused {
             finding: finding.remedy(format!(
-                "as a superuser: GRANT USAGE ON SCHEMA vectors TO {role}"
+                "as a superuser: GRANT USAGE ON SCHEMA vectors TO {}",
+                crate::roles::role(&role)
             )),
             relation: None,
         }

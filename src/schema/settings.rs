@@ -1,11 +1,11 @@
 //! In: the settings of the source's database, and who is on the target. Out: statements that set the same there, pgvector's own in
 //! PGVecto.rs's words, and notes. No note holds a value: a setting may be a secret.
 
-use std::collections::HashSet;
-
+use dialect::rewrite::roles::Roles;
 use dialect::settings::{Becomes, becomes};
 
 use super::{Phase, Step};
+use crate::catalog::ident;
 use crate::catalog::settings::{Setting, Settings};
 use crate::connect::{literal, quote};
 use crate::plan::{Finding, Severity};
@@ -20,10 +20,10 @@ const LISTS: &[&str] = &[
     "unix_socket_directories",
 ];
 
-/// `roles` are those of the target, as `quote_ident` has them; `database` is the target's.
+/// `roles` says what they are on the target; `database` is the target's.
 pub fn translate(
     settings: &Settings,
-    roles: &HashSet<String>,
+    roles: &Roles,
     database: &str,
     real_array: bool,
 ) -> (Vec<Step>, Vec<Finding>) {
@@ -68,18 +68,19 @@ fn note(object: String, reason: impl Into<String>, remedy: impl Into<String>) ->
 /// The step, with what is worth saying of it; or why there is none.
 fn one(
     setting: &Setting,
-    roles: &HashSet<String>,
+    roles: &Roles,
     database: &str,
     real_array: bool,
 ) -> Result<(Step, Option<Finding>), Finding> {
     let Setting { role, name, value } = setting;
     let of = match role {
         None => "the database".to_string(),
-        Some(role) => format!("role {role} in the database"),
+        Some(role) => format!("role {} in the database", ident(role)),
     };
     let object = format!("setting {name} of {of}");
-    if let Some(role) = role.as_ref().filter(|r| !roles.contains(*r)) {
-        let remedy = format!("create the role {role} there, and set it again");
+    let there = role.as_deref().map(|r| roles.on_target(r));
+    if let (Some(role), Some(None)) = (role, there) {
+        let remedy = format!("create the role {} there, and set it again", ident(role));
         return Err(note(
             object,
             "is left out: the role is not on the target",
@@ -105,9 +106,9 @@ fn one(
             return Err(note(object, reason, ""));
         }
     };
-    let whose = match role {
+    let whose = match there.flatten() {
         None => format!("ALTER DATABASE {}", quote(database)),
-        Some(role) => format!("ALTER ROLE {role} IN DATABASE {}", quote(database)),
+        Some(role) => format!("ALTER ROLE {} IN DATABASE {}", quote(role), quote(database)),
     };
     let value = match LISTS.contains(&name) {
         true => list(value)
@@ -170,7 +171,10 @@ mod tests {
         };
         translate(
             &settings,
-            &HashSet::from(["app".to_string()]),
+            &Roles {
+                renamed: [("old".to_string(), "user".to_string())].into(),
+                there: Some(["app", "user"].map(String::from).into()),
+            },
             "Shop",
             false,
         )
@@ -186,7 +190,10 @@ mod tests {
         let expected = "ALTER DATABASE \"Shop\" SET \"search_path\" TO '$user', 'public', 'Odd, \"one\"', 'it''s'";
         assert_eq!(steps[0].statements, [expected]);
         let (steps, _) = translated(setting(Some("app"), "DateStyle", "ISO, DMY"));
-        let expected = "ALTER ROLE app IN DATABASE \"Shop\" SET \"DateStyle\" TO 'ISO, DMY'";
+        let expected = "ALTER ROLE \"app\" IN DATABASE \"Shop\" SET \"DateStyle\" TO 'ISO, DMY'";
+        assert_eq!(steps[0].statements, [expected]);
+        let (steps, _) = translated(setting(Some("old"), "work_mem", "1MB"));
+        let expected = "ALTER ROLE \"user\" IN DATABASE \"Shop\" SET \"work_mem\" TO '1MB'";
         assert_eq!(steps[0].statements, [expected]);
         let (steps, _) = translated(setting(None, "search_path", "\"\""));
         assert_eq!(

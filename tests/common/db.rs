@@ -231,23 +231,38 @@ pub struct Role {
 
 impl Role {
     pub fn create(servers: &[Place], options: &str) -> Role {
+        Role::named(super::unique("role"), servers, options)
+    }
+
+    /// With a name that has to be quoted with care.
+    pub fn odd(servers: &[Place]) -> Role {
+        let name = format!("Odd \"{}\" role's", super::unique("é"));
+        Role::named(name, servers, "")
+    }
+
+    fn named(name: String, servers: &[Place], options: &str) -> Role {
         let role = Role {
-            name: super::unique("role"),
+            name,
             servers: servers.to_vec(),
         };
         for server in servers {
             server
                 .session()
-                .exec(&format!("CREATE ROLE {} {options}", role.name));
+                .exec(&format!("CREATE ROLE {} {options}", role.quoted()));
         }
         role
+    }
+
+    /// For statements.
+    pub fn quoted(&self) -> String {
+        format!("\"{}\"", self.name.replace('"', "\"\""))
     }
 }
 
 impl Drop for Role {
     fn drop(&mut self) {
         for client in self.servers.iter().filter_map(|s| s.connect().ok()) {
-            let sql = format!("DROP ROLE IF EXISTS {}", self.name);
+            let sql = format!("DROP ROLE IF EXISTS {}", self.quoted());
             let _ = RUNTIME.block_on(client.batch_execute(&sql));
         }
     }

@@ -1,8 +1,7 @@
 //! In: sources with something that cannot come. Out: findings that name object, reason and remedy, all at once and at plan time;
 //! with --allow-findings the object is left out, the rest comes, and the report says so.
 
-use crate::common::db::Role;
-use crate::common::{Pair, Place, unique};
+use crate::common::{Pair, unique};
 
 #[test]
 fn columns_whose_bytes_do_not_travel_are_all_named_in_one_plan() {
@@ -53,30 +52,6 @@ fn an_l1_index_is_a_finding_and_the_rows_come_without_it() {
     let indexes = "SELECT indexname FROM pg_indexes WHERE tablename = 't' ORDER BY 1";
     assert_eq!(pair.target.rows(indexes), ["by_l2", "t_pkey"]);
     assert!(outcome.report()["findings"].to_string().contains("by_l1"));
-}
-
-#[test]
-fn a_role_that_the_target_lacks_is_found_in_the_rehearsal() {
-    let role = Role::create(&[Place::source()], "");
-    let pair = Pair::with(
-        "CREATE TABLE t (id int PRIMARY KEY, v vector(2)); INSERT INTO t VALUES (1, '[1,2]'); CREATE TABLE fine (id int, v vector(1)); INSERT INTO fine VALUES (1, '[5]')",
-    );
-    let name = &role.name;
-    pair.source.exec(&format!("GRANT SELECT ON t TO {name}"));
-    let before = pair.target.catalog();
-    pair.run(&[])
-        .refused(2, &[name, "does not exist", "what to do"]);
-    assert_eq!(pair.target.catalog(), before);
-    let outcome = pair.run(&["--allow-findings"]);
-    assert_eq!(outcome.code, 0, "{}", outcome.everything());
-    assert!(
-        outcome.report()["findings"]
-            .to_string()
-            .contains(name.as_str())
-    );
-    pair.same_answer("SELECT v::real[]::text FROM fine");
-    pair.same_answer("SELECT id, v::real[]::text FROM t");
-    pair.source.exec(&format!("REVOKE ALL ON t FROM {name}"));
 }
 
 /// An expression that is not translated yet is said; it is never applied in pgvector's words, and never silently dropped.
@@ -215,6 +190,9 @@ fn the_usage_page_explains_every_option() {
         "--allow-findings",
         "--log-format",
         "--overflow",
+        "--role-map",
+        "--no-owner",
+        "--no-privileges",
         "PGV2RS_SOURCE",
     ] {
         assert!(outcome.out.contains(option), "{option}\n{}", outcome.out);

@@ -42,7 +42,8 @@ fn relation(oid: u32, kind: char, name: &str) -> Relation {
         may_select: true,
         primary_key: Vec::new(),
         columns: Vec::new(),
-        roles: Vec::new(),
+        owner: "postgres".into(),
+        grantees: Vec::new(),
     }
 }
 

@@ -139,7 +139,14 @@ impl Speaker<'_> {
 
     /// Renames every role inside of a node. A missing one is remembered.
     fn all_there(&mut self, node: &SyntaxNode, need: Need) -> bool {
-        let roles: Vec<_> = all::<ast::RoleNameRef>(node).collect();
+        // The parser takes some privileges for roles: GRANT a TO b is a statement too.
+        let privilege = |role: &ast::RoleNameRef| {
+            let mut above = role.syntax().ancestors();
+            above.any(|node| ast::RevokeCommand::can_cast(node.kind()))
+        };
+        let roles: Vec<_> = all::<ast::RoleNameRef>(node)
+            .filter(|role| !privilege(role))
+            .collect();
         let there: Vec<bool> = roles.iter().map(|role| self.rename(role, need)).collect();
         there.into_iter().all(|there| there)
     }
