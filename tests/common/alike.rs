@@ -21,6 +21,10 @@ impl Pair {
     }
 }
 
+pub fn rows_alike(one: &[String], other: &[String]) -> bool {
+    one.len() == other.len() && one.iter().zip(other).all(|(a, b)| alike(a, b))
+}
+
 fn alike(one: &str, other: &str) -> bool {
     let (one, other) = (parts(one), parts(other));
     one.len() == other.len() && one.iter().zip(&other).all(|(a, b)| a == b || near(a, b))
