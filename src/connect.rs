@@ -233,6 +233,7 @@ fn connect_remedy(error: &tokio_postgres::Error) -> &'static str {
             "check user, password and pg_hba.conf; the password can stand in PGV2RS_SOURCE or PGV2RS_TARGET"
         }
         Some("3D000") => "create the database first; this program fills one, it does not make it",
+        Some("42501") => "GRANT CONNECT ON DATABASE to the role",
         Some("53300") => "raise max_connections or lower --jobs",
         Some(_) => "see the server's log",
         None => "check host, port, firewall, and that the server is running",

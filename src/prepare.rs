@@ -34,6 +34,7 @@ pub async fn planned(
             .get_mut(&(relation.schema.clone(), relation.name.clone()))
         {
             there.has_rows = "rm".contains(there.kind)
+                && there.may_fill
                 && catalog::target::has_rows(target, &relation.schema, &relation.name).await?;
         }
     }
@@ -49,13 +50,21 @@ pub async fn planned(
     plan.findings.extend(selection.findings.iter().cloned());
     plan.findings.extend(options.roles.unknown(source));
     plan.context.roles = options.roles.on(described);
+    // pg_dump would end at the first table that it may not lock, and rows cannot be looked at either.
+    if !plan::access::source(source, &selection.relations).is_empty() {
+        return Ok((plan, Schema::default()));
+    }
     infinite_intervals(&holder.session, source, described, &mut plan).await?;
     large_objects(&holder.session, &mut plan).await?;
+    if options.schemas.is_empty() && options.tables.is_empty() {
+        plan.findings.extend(subscriptions(&holder.session).await?);
+    }
     if options.schema_source == SchemaSource::Existing {
         plan.findings
             .extend(sequences_missing(source, selection, described));
     }
-    let sections = schema::dump::both_sections(options, &holder.id).await?;
+    let sections =
+        schema::dump::both_sections(options, &holder.id, &plan::access::unread(source)).await?;
     let mut schema = schema::translate(&sections, source, selection, &mut plan, options)?;
     if options.format == Format::Native && plan.has_conversions() {
         let relations = source.relations.iter();
@@ -80,6 +89,10 @@ pub async fn planned(
         )
         .await?;
     }
+    let pairs = schema.needs.strange(described);
+    let strangers = catalog::access::strangers(target, &pairs).await?;
+    plan.findings
+        .extend(plan::access::steps(described, &schema.needs, &strangers));
     let problems = plan.worst() == Some(Severity::Problem);
     if !problems {
         let refused = schema::rehearse(target, &mut schema, &plan.readers).await?;
@@ -204,6 +217,25 @@ async fn large_objects(session: &Session, plan: &mut Plan) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// pg_dump shows them to superusers only, whose findings the dialect makes. Their names are for everybody.
+async fn subscriptions(session: &Session) -> Result<Vec<Finding>> {
+    let sql = "SELECT s.subname::text FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid \
+        WHERE d.datname = current_database() AND current_setting('is_superuser') = 'off' ORDER BY 1";
+    let attempt = "looking for subscriptions";
+    let rows = session
+        .query(sql, &[])
+        .await
+        .map_err(Error::on(Side::Source, attempt))?;
+    let finding = |name: String| {
+        let object = format!("subscription {}", catalog::ident(&name));
+        let reason = "feeds this database from another server, and is not moved";
+        Finding::new(Severity::Decision, object, reason).remedy(
+            "make it on the target when the copy is done; --allow-findings goes on without it",
+        )
+    };
+    Ok(rows.iter().map(|r| finding(r.get(0))).collect())
 }
 
 /// Vector indexes are not rehearsed, so their names are looked at.

@@ -1,6 +1,7 @@
 //! In: a session on the source. Out: `Source`, what the plan needs to know of it: relations, columns, types, indexes, and what
 //! `pg_depend` ties to pgvector. It decides nothing; `plan` does. The target's description is in `target`.
 
+pub mod access;
 mod members;
 pub mod portable;
 pub mod settings;
@@ -28,12 +29,14 @@ pub mod class {
 #[derive(Debug, Default)]
 pub struct Source {
     pub version_num: u32,
-    pub system_identifier: String,
+    /// None where the role may not ask for it.
+    pub system_identifier: Option<String>,
     pub database: String,
     pub roles: HashSet<String>,
     pub encoding: String,
     pub vector_version: String,
     pub vector_schema: String,
+    pub access: access::SourceAccess,
     pub relations: Vec<Relation>,
     pub types: HashMap<u32, Type>,
     pub indexes: Vec<Index>,

@@ -7,7 +7,7 @@ use dialect::dump::ObjectId;
 use dialect::types::SourceType;
 use tokio_postgres::{Client, Row};
 
-use super::{Column, Index, Relation, Source, Type, members};
+use super::{Column, Index, Relation, Source, Type, access, members};
 use crate::error::{Error, Result, Side};
 
 /// User relations: not the system's, and not members of an extension.
@@ -23,12 +23,14 @@ pub(super) async fn rows(client: &Client, what: &str, sql: &str) -> Result<Vec<R
         .map_err(Error::on(Side::Source, format!("reading {what}")))
 }
 
-/// The tables that hold rows, or stand over some, as they are now: what the snapshot's holder locks.
+/// The tables that hold rows, or stand over some, as they are now, as far as the role may read them: what the snapshot's holder
+/// locks.
 pub async fn tables_now(client: &Client) -> Result<Vec<(u32, String, String)>> {
     let sql = format!(
         "SELECT c.oid, n.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
          JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-         WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {USER_RELATION} ORDER BY c.oid"
+         WHERE c.relkind IN ('r', 'p') AND c.relpersistence <> 't' AND {USER_RELATION} \
+         AND pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') ORDER BY c.oid"
     );
     let rows = rows(client, "the list of tables", &sql).await?;
     Ok(rows
@@ -51,8 +53,8 @@ pub async fn read(client: &Client) -> Result<Source> {
 }
 
 async fn database(client: &Client) -> Result<Source> {
-    let sql = "SELECT current_setting('server_version_num')::int4, system_identifier::text, \
-               current_database()::text, current_setting('server_encoding') FROM pg_catalog.pg_control_system()";
+    let sql = "SELECT current_setting('server_version_num')::int4, current_database()::text, \
+               current_setting('server_encoding')";
     let row = &rows(client, "the server's version", sql).await?[0];
     let sql = "SELECT e.extversion, n.nspname::text FROM pg_catalog.pg_extension e \
                JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'";
@@ -70,9 +72,10 @@ async fn database(client: &Client) -> Result<Source> {
     })?;
     Ok(Source {
         version_num: row.get::<_, i32>(0).unsigned_abs(),
-        system_identifier: row.get(1),
-        database: row.get(2),
-        encoding: row.get(3),
+        system_identifier: access::system_identifier(client, Side::Source).await?,
+        access: access::source(client).await?,
+        database: row.get(1),
+        encoding: row.get(2),
         vector_version: vector.get(0),
         vector_schema: vector.get(1),
         roles: roles.iter().map(|r| r.get(0)).collect(),

@@ -5,15 +5,17 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Client;
 
+use super::access::{self, TargetAccess};
 use crate::error::{Error, Result, Side};
 
 #[derive(Debug, Default)]
 pub struct Target {
     pub version_num: u32,
-    pub system_identifier: String,
+    pub system_identifier: Option<String>,
     pub database: String,
     pub encoding: String,
     pub superuser: bool,
+    pub access: TargetAccess,
     /// The installed version of the extension `vectors`, if it is there.
     pub vectors_installed: Option<String>,
     /// The version that CREATE EXTENSION would install.
@@ -29,6 +31,8 @@ pub struct Target {
 pub struct Existing {
     pub kind: char,
     pub has_rows: bool,
+    /// The role may read it and write to it.
+    pub may_fill: bool,
     /// (column, type as format_type prints it with an empty search_path)
     pub columns: Vec<(String, String)>,
     /// Triggers (foreign keys' own left out), foreign keys, and vector indexes, by name.
@@ -40,25 +44,27 @@ fn on<E: Into<Box<dyn std::error::Error + Send + Sync>>>(what: &str) -> impl FnO
 }
 
 pub async fn read(client: &Client) -> Result<Target> {
-    let sql = "SELECT current_setting('server_version_num')::int4, system_identifier::text, \
+    let sql = "SELECT current_setting('server_version_num')::int4, \
         current_database()::text, current_setting('server_encoding'), \
         coalesce((SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user), false), \
         (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'vectors'), \
         (SELECT default_version FROM pg_catalog.pg_available_extensions WHERE name = 'vectors'), \
-        current_setting('max_connections')::int4 FROM pg_catalog.pg_control_system()";
+        current_setting('max_connections')::int4";
     let row = client
         .query_one(sql, &[])
         .await
         .map_err(on("the server's version and extensions"))?;
+    let version_num = row.get::<_, i32>(0).unsigned_abs();
     Ok(Target {
-        version_num: row.get::<_, i32>(0).unsigned_abs(),
-        system_identifier: row.get(1),
-        database: row.get(2),
-        encoding: row.get(3),
-        superuser: row.get(4),
-        vectors_installed: row.get(5),
-        vectors_available: row.get(6),
-        max_connections: row.get(7),
+        version_num,
+        system_identifier: access::system_identifier(client, Side::Target).await?,
+        database: row.get(1),
+        encoding: row.get(2),
+        superuser: row.get(3),
+        access: access::target(client, version_num).await?,
+        vectors_installed: row.get(4),
+        vectors_available: row.get(5),
+        max_connections: row.get(6),
         vectors_preloaded: preloaded(client).await?,
         relations: relations(client).await?,
         roles: roles(client).await?,
@@ -95,7 +101,9 @@ async fn relations(client: &Client) -> Result<HashMap<(String, String), Existing
           WHERE k.conrelid = c.oid AND k.contype = 'f' \
           UNION ALL SELECT 'vector index ' || i.relname FROM pg_catalog.pg_index x \
           JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid JOIN pg_catalog.pg_am am ON am.oid = i.relam \
-          WHERE x.indrelid = c.oid AND am.amname = 'vectors') \
+          WHERE x.indrelid = c.oid AND am.amname = 'vectors'), \
+        pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_table_privilege(c.oid, 'INSERT') \
+          AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relpersistence <> 't' \
         AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'vectors')";
@@ -112,6 +120,7 @@ async fn relations(client: &Client) -> Result<HashMap<(String, String), Existing
             has_rows: false,
             columns,
             obstacles: r.get(5),
+            may_fill: r.get(6),
         };
         relations.insert((r.get(0), r.get(1)), existing);
     }

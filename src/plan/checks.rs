@@ -11,7 +11,9 @@ pub fn servers(source: &Source, target: &Target, wishes: &Wishes) -> Vec<Finding
     let mut problem = |object: &str, reason: String, remedy: &str| {
         findings.push(Finding::new(Severity::Problem, object, reason).remedy(remedy));
     };
-    if source.system_identifier == target.system_identifier && source.database == target.database {
+    let cluster = source.system_identifier.as_ref();
+    let same_cluster = cluster.is_some() && cluster == target.system_identifier.as_ref();
+    if same_cluster && source.database == target.database {
         problem(
             "target",
             "source and target are the same database".into(),
@@ -86,12 +88,6 @@ pub fn places(
         Finding::new(Severity::Problem, object.clone(), reason).remedy(remedy.to_string())
     };
     let mut findings = Vec::new();
-    if !relation.may_select {
-        findings.push(problem(
-            "the source's role may not read it".into(),
-            "GRANT SELECT, or leave it out with --exclude-table",
-        ));
-    }
     let existing = target
         .relations
         .get(&(relation.schema.clone(), relation.name.clone()));
@@ -114,6 +110,10 @@ pub fn places(
             "drop it there, or fill it as it is with --schema-source existing",
         )),
         (Some(there), SchemaSource::Existing) => {
+            if !there.may_fill {
+                let grant = format!("GRANT SELECT, INSERT ON {} TO {} (and USAGE on its schema)", relation.quoted(), crate::connect::quote(&target.access.role));
+                findings.push(problem("the target's role may not fill it".into(), &grant));
+            }
             for obstacle in &there.obstacles {
                 findings.push(
                     Finding::new(Severity::Problem, object.clone(), format!("has {obstacle} on the target already"))

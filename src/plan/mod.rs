@@ -1,6 +1,7 @@
 //! In: descriptions of both servers, and what the user asked for. Out: a `Plan`, with every finding at once. Pure: it opens no
 //! connection, so that each decision can be tested with a description made by hand.
 
+pub mod access;
 mod checks;
 mod columns;
 
@@ -139,6 +140,8 @@ impl Plan {
 /// Decides. `selected` holds the relations that come, by OID.
 pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes: &Wishes) -> Plan {
     let mut findings = checks::servers(source, target, wishes);
+    findings.extend(access::source(source, selected));
+    findings.extend(access::target(target, wishes.format));
     let mut used = HashSet::new();
     let bit_vectors = columns::bit_vectors(source);
     let mut plan = Plan {

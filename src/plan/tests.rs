@@ -1,4 +1,5 @@
 use super::*;
+use crate::catalog::access::TargetAccess;
 use crate::catalog::target::Existing;
 use crate::catalog::{Column, Index};
 
@@ -60,7 +61,7 @@ fn table(oid: u32, name: &str, columns: Vec<Column>) -> Relation {
 fn source(relations: Vec<Relation>) -> Source {
     Source {
         version_num: 180_006,
-        system_identifier: "1".into(),
+        system_identifier: Some("1".into()),
         database: "d".into(),
         encoding: "UTF8".into(),
         vector_schema: "public".into(),
@@ -79,10 +80,14 @@ fn source(relations: Vec<Relation>) -> Source {
 fn target() -> Target {
     Target {
         version_num: 160_014,
-        system_identifier: "2".into(),
+        system_identifier: Some("2".into()),
         database: "d".into(),
         encoding: "UTF8".into(),
         superuser: true,
+        access: TargetAccess {
+            temporary: true,
+            ..TargetAccess::default()
+        },
         vectors_available: Some("0.4.0".into()),
         vectors_preloaded: true,
         max_connections: 100,
@@ -274,7 +279,7 @@ fn all_that_is_wrong_with_the_servers_is_said_at_once() {
         ..source(Vec::new())
     };
     let target = Target {
-        system_identifier: "1".into(),
+        system_identifier: Some("1".into()),
         encoding: "LATIN1".into(),
         max_connections: 3,
         ..target()
@@ -294,6 +299,7 @@ fn a_taken_place_is_a_problem_and_an_existing_table_must_be_empty_and_bare() {
     let existing = |has_rows, ty: &str, obstacles: &[&str]| {
         let there = Existing {
             kind: 'r',
+            may_fill: true,
             has_rows,
             columns: vec![("v".into(), ty.into())],
             obstacles: obstacles.iter().map(|o| o.to_string()).collect(),

@@ -47,10 +47,15 @@ pub async fn check_version(pg_dump: &Path, source_version_num: u32) -> Result<()
     }
 }
 
-pub async fn both_sections(options: &Options, snapshot: &str) -> Result<Sections> {
+/// `unread` are patterns of tables that the role may not read: they do not come.
+pub async fn both_sections(
+    options: &Options,
+    snapshot: &str,
+    unread: &[String],
+) -> Result<Sections> {
     let (before_data, after_data) = futures::try_join!(
-        section(options, snapshot, "pre-data"),
-        section(options, snapshot, "post-data")
+        section(options, snapshot, "pre-data", unread),
+        section(options, snapshot, "post-data", unread)
     )?;
     Ok(Sections {
         before_data,
@@ -59,7 +64,12 @@ pub async fn both_sections(options: &Options, snapshot: &str) -> Result<Sections
 }
 
 /// `--verbose` writes each entry's catalog and OID into the comment above it: identity without guessing from names.
-async fn section(options: &Options, snapshot: &str, section: &str) -> Result<String> {
+async fn section(
+    options: &Options,
+    snapshot: &str,
+    section: &str,
+    unread: &[String],
+) -> Result<String> {
     let attempt = format!("running pg_dump --section={section}");
     let mut command = Command::new(&options.pg_dump);
     // The user's PG* variables speak to libpq, not to this program's connection strings.
@@ -77,6 +87,7 @@ async fn section(options: &Options, snapshot: &str, section: &str) -> Result<Str
         .arg(format!("--section={section}"))
         .arg(format!("--snapshot={snapshot}"))
         .arg("--lock-wait-timeout=60s")
+        .args(unread.iter().map(|t| format!("--exclude-table={t}")))
         .args(options.roles.no_owner.then_some("--no-owner"))
         .args(options.roles.no_privileges.then_some("--no-privileges"))
         .envs(options.source.libpq_environment())

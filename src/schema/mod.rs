@@ -18,6 +18,7 @@ use dialect::rewrite::{Context, LeftOut};
 use crate::catalog::{Source, class, dump_name};
 use crate::cli::{Options, SchemaSource};
 use crate::error::{Error, Result, Side};
+use crate::plan::access::Needs;
 use crate::plan::{Finding, Plan, Severity};
 use crate::select::{Selection, Sieve};
 use dump::Sections;
@@ -109,6 +110,8 @@ impl Step {
 #[derive(Default)]
 pub struct Schema {
     pub steps: Vec<Step>,
+    /// What the target's role needs for them.
+    pub needs: Needs,
 }
 
 impl Schema {
@@ -266,8 +269,32 @@ impl Translation<'_> {
                 false => translated.statements,
             };
             if !statements.is_empty() {
+                self.note_needs(entry, &statements, context);
                 let step = self.step(entry, statements, context, before_data);
                 self.schema.steps.push(step);
+            }
+        }
+    }
+
+    /// What the target's role has to be allowed for these statements.
+    fn note_needs(&mut self, entry: &Entry, statements: &[String], context: &Context) {
+        let needs = &mut self.schema.needs;
+        // The extension itself is asked for elsewhere.
+        if matches!(entry.kind.as_str(), "SCHEMA" | "PUBLICATION") {
+            needs.in_database.push(object(entry));
+        }
+        if statements.iter().any(|s| s.starts_with("CREATE ")) {
+            needs.schemas.extend(entry.schema.clone());
+        }
+        let owned = |s: &String| s.starts_with("ALTER ") && s.contains(" OWNER TO ");
+        let owner = entry
+            .owner
+            .as_deref()
+            .and_then(|o| context.roles.on_target(o));
+        if let Some(owner) = owner.filter(|_| statements.iter().any(owned)) {
+            let places = needs.owners.entry(owner.to_string()).or_default();
+            if entry.schema.is_some() || entry.kind == "PUBLICATION" {
+                places.insert(entry.schema.clone());
             }
         }
     }

@@ -5,6 +5,7 @@
 mod common;
 
 mod compat;
+mod least;
 mod roles;
 mod selection;
 mod settings;

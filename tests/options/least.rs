@@ -1,0 +1,214 @@
+//! In: roles that are no superusers, on one side or both. Out: whole moves with no more than they need, and, where something lacks, all of
+//! it at once with the GRANT that mends it.
+
+use crate::common::db::Role;
+use crate::common::run::{self, Outcome};
+use crate::common::{Db, Pair, Place};
+
+const SECRET: &str = "k9-Ordinary-Passw0rd";
+
+/// A role that may log in and nothing else, on both servers.
+fn ordinary() -> Role {
+    let both = [Place::source(), Place::target()];
+    Role::create(&both, &format!("LOGIN PASSWORD '{SECRET}'"))
+}
+
+fn as_role(db: &Db, role: &Role) -> Place {
+    Place {
+        user: role.name.clone(),
+        password: Some(SECRET.into()),
+        ..db.place.clone()
+    }
+}
+
+fn run_as(pair: &Pair, role: &Role, arguments: &[&str]) -> Outcome {
+    run::start_between(
+        &as_role(&pair.source, role),
+        &as_role(&pair.target, role),
+        arguments,
+    )
+    .ended()
+}
+
+/// What a superuser does once on the target for somebody who is none.
+fn prepare_target(pair: &Pair, role: &Role) {
+    let (name, database) = (role.quoted(), &pair.target.place.database);
+    pair.target.exec(&format!(
+        "CREATE EXTENSION vectors; GRANT USAGE ON SCHEMA vectors TO {name}; GRANT CREATE ON DATABASE {database} TO {name}; GRANT CREATE ON SCHEMA public TO {name}"
+    ));
+}
+
+/// All that an application makes for itself, made by it.
+fn application(pair: &Pair, role: &Role) {
+    let (name, database) = (role.quoted(), &pair.source.place.database);
+    pair.source.exec(&format!(
+        "GRANT CREATE ON DATABASE {database} TO {name}; GRANT CREATE ON SCHEMA public TO {name}; SET ROLE {name};
+         CREATE SCHEMA app; CREATE TYPE app.mood AS ENUM ('a', 'b'); CREATE TABLE app.t (id serial PRIMARY KEY, m app.mood, v vector(2)); INSERT INTO app.t (m, v) VALUES ('a', '[1,2]'), ('b', '[3,4]');
+         CREATE INDEX near ON app.t USING hnsw (v vector_l2_ops); CREATE TABLE parts (id int, v halfvec(2)) PARTITION BY RANGE (id); CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (9); INSERT INTO parts VALUES (1, '[1,2]');
+         CREATE VIEW app.w AS SELECT id FROM app.t; CREATE MATERIALIZED VIEW app.m AS SELECT id, v FROM app.t; CREATE FUNCTION app.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+         CREATE FUNCTION app.note() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'; CREATE TRIGGER noting BEFORE INSERT ON app.t FOR EACH ROW EXECUTE FUNCTION app.note();
+         ALTER TABLE app.t ENABLE ROW LEVEL SECURITY; CREATE POLICY all_of_it ON app.t USING (true); COMMENT ON TABLE app.t IS 'rows'; GRANT SELECT ON app.m TO PUBLIC; CREATE PUBLICATION news FOR TABLE parts;
+         CREATE TABLE child (t int REFERENCES app.t, n int CHECK (n > 0)); INSERT INTO child VALUES (1, 1); CREATE STATISTICS app.s ON id, m FROM app.t; RESET ROLE"
+    ));
+}
+
+#[test]
+fn an_ordinary_role_that_owns_the_schema_moves_all_of_it() {
+    let role = ordinary();
+    let pair = Pair::new();
+    application(&pair, &role);
+    prepare_target(&pair, &role);
+    let outcome = run_as(&pair, &role, &[]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    assert_eq!(outcome.report()["verified"], true);
+    pair.same_answer("SELECT id, m, v::real[]::text FROM app.t ORDER BY id");
+    pair.same_answer("SELECT relname, relowner::regrole FROM pg_class WHERE relname IN ('t', 'near', 'part', 'parts', 'm', 'w', 't_id_seq') ORDER BY 1");
+    pair.same_answer("SELECT polname, tgname FROM pg_policy, pg_trigger WHERE NOT tgisinternal");
+    pair.same_answer("SELECT id FROM app.m ORDER BY id");
+    let statistics = "SELECT count(*) FROM pg_stats WHERE schemaname = 'app' AND tablename = 't'";
+    assert_ne!(pair.target.one(statistics), "0", "ANALYZE ran");
+}
+
+/// A user of a hosted database reads what others own, and owns what it makes (pgcopydb#8, pgcopydb#174).
+#[test]
+fn an_ordinary_role_that_only_reads_moves_what_others_own() {
+    let (owner, role) = (ordinary(), ordinary());
+    let pair = Pair::new();
+    application(&pair, &owner);
+    prepare_target(&pair, &role);
+    let name = role.quoted();
+    pair.source.exec(&format!(
+        "ALTER TABLE app.t DISABLE ROW LEVEL SECURITY; CREATE SCHEMA \"not Yours\"; CREATE TABLE \"not Yours\".\"odd \"\"one\" (id serial); CREATE TABLE hidden (id int); CREATE SUBSCRIPTION sub CONNECTION 'host=nowhere password=hush-Hush-9' PUBLICATION p WITH (connect = false);
+         GRANT USAGE ON SCHEMA app TO {name}; GRANT SELECT ON app.t, parts, part, child, app.t_id_seq TO {name}"
+    ));
+    let arguments = [
+        "--table",
+        "app.t",
+        "--table",
+        "parts",
+        "--table",
+        "child",
+        "--no-owner",
+        "--no-privileges",
+    ];
+    let outcome = run_as(&pair, &role, &arguments);
+    let rest = [
+        "--exclude-table",
+        "hidden",
+        "--exclude-table",
+        "\"not Yours\".*",
+        "--dry-run",
+    ];
+    let whole = run_as(&pair, &owner, &rest);
+    whole.refused(2, &["subscription sub"]);
+    assert!(!whole.everything().contains("hush-Hush-9"));
+    pair.source
+        .exec("ALTER SUBSCRIPTION sub SET (slot_name = NONE); DROP SUBSCRIPTION sub");
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    assert_eq!(outcome.report()["verified"], true);
+    assert!(!outcome.everything().contains("hush-Hush-9"));
+    assert_eq!(outcome.tables(), ["app.t", "public.child", "public.part"]);
+    pair.same_answer("SELECT id, m, v::real[]::text FROM app.t ORDER BY id");
+    assert_eq!(pair.target.one("SELECT nextval('app.t_id_seq')"), "3");
+    let owners = "SELECT DISTINCT relowner::regrole::text FROM pg_class WHERE relname IN ('t', 'part', 'child')";
+    assert_eq!(pair.target.rows(owners), [name.trim_matches('"')]);
+}
+
+#[test]
+fn all_that_the_sources_role_lacks_is_said_at_once_with_its_grants() {
+    let (owner, role) = (ordinary(), ordinary());
+    let pair = Pair::new();
+    application(&pair, &owner);
+    prepare_target(&pair, &role);
+    let name = role.quoted();
+    pair.source.exec("ALTER TABLE parts ENABLE ROW LEVEL SECURITY; CREATE POLICY few ON parts USING (id < 0); CREATE TABLE \"o\"\"dd\" (id int)");
+    let before = pair.target.catalog();
+    let words = [
+        &format!("GRANT USAGE ON SCHEMA \"app\" TO {name}"),
+        &format!(
+            "GRANT SELECT ON TABLE \"app\".\"t\", \"public\".\"parts\", \"public\".\"part\", \"public\".\"child\", \"public\".\"o\"\"dd\" TO {name}"
+        ),
+        &format!("GRANT SELECT ON SEQUENCE \"app\".\"t_id_seq\" TO {name}"),
+        &format!("GRANT pg_read_all_data TO {name}"),
+        &format!("ALTER ROLE {name} BYPASSRLS"),
+        "2 tables: \"app\".\"t\", \"public\".\"parts\"",
+        "4 problems",
+    ];
+    let outcome = run_as(&pair, &role, &["--no-owner"]);
+    outcome.refused(2, &words.map(|w| w as &str));
+    // What it says is enough.
+    pair.source.exec(&format!(
+        "GRANT pg_read_all_data TO {name}; ALTER ROLE {name} BYPASSRLS"
+    ));
+    assert_eq!(pair.target.catalog(), before);
+    let outcome = run_as(&pair, &role, &["--no-owner"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    assert_eq!(outcome.report()["verified"], true);
+    pair.same(
+        "SELECT id, v::vector::real[]::text FROM parts ORDER BY id",
+        "SELECT id, v::vectors.vector::real[]::text FROM parts ORDER BY id",
+    );
+}
+
+#[test]
+fn all_that_the_targets_role_lacks_is_said_at_once_with_its_grants() {
+    let (owner, role) = (ordinary(), ordinary());
+    let pair = Pair::new();
+    application(&pair, &owner);
+    let (name, database) = (role.quoted(), &pair.target.place.database);
+    pair.target.exec(&format!(
+        "CREATE EXTENSION vectors; REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC"
+    ));
+    let to = as_role(&pair.target, &role);
+    let run = |arguments: &[&str]| run::start_between(&pair.source.place, &to, arguments).ended();
+    let before = pair.target.catalog();
+    let grants = [
+        format!("GRANT USAGE ON SCHEMA vectors TO {name}"),
+        format!("GRANT TEMPORARY ON DATABASE \"{database}\" TO {name}"),
+        format!("GRANT CREATE ON DATABASE \"{database}\" TO {name}"),
+        format!("GRANT USAGE, CREATE ON SCHEMA \"public\" TO {name}"),
+        format!("GRANT {} TO {name}", owner.quoted()),
+        format!("GRANT CREATE ON SCHEMA \"public\" TO {}", owner.quoted()),
+        format!(
+            "GRANT CREATE ON DATABASE \"{database}\" TO {}",
+            owner.quoted()
+        ),
+    ];
+    let outcome = run(&[]);
+    outcome.refused(2, &grants.each_ref().map(|g| g as &str));
+    assert_eq!(pair.target.catalog(), before);
+    for grant in &grants {
+        pair.target.exec(grant);
+    }
+    let outcome = run(&[]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    assert_eq!(outcome.report()["verified"], true);
+    pair.same_answer("SELECT relname, relowner::regrole FROM pg_class WHERE relname IN ('t', 'near', 'part', 'parts', 'm', 'w', 't_id_seq') ORDER BY 1");
+    outcome.says(&[&format!(
+        "GRANT USAGE ON SCHEMA vectors TO {}",
+        owner.quoted()
+    )]);
+}
+
+#[test]
+fn tables_made_by_hand_need_select_and_insert() {
+    let role = ordinary();
+    let pair = Pair::with("CREATE TABLE t (id int, v vector(1)); INSERT INTO t VALUES (1, '[1]')");
+    pair.target
+        .exec("CREATE EXTENSION vectors; CREATE TABLE t (id int, v vectors.vector(1))");
+    let to = as_role(&pair.target, &role);
+    let run =
+        || run::start_between(&pair.source.place, &to, &["--schema-source", "existing"]).ended();
+    let grant = format!(
+        "GRANT SELECT, INSERT ON \"public\".\"t\" TO {}",
+        role.quoted()
+    );
+    run().refused(2, &[&grant, "GRANT USAGE ON SCHEMA vectors"]);
+    pair.target.exec(&format!(
+        "{grant}; GRANT USAGE ON SCHEMA vectors TO {}",
+        role.quoted()
+    ));
+    let outcome = run();
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    pair.same_answer("SELECT id, v::real[]::text FROM t");
+}
