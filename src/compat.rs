@@ -2,7 +2,10 @@
 //! without what is there already. They come before whatever the dump defines, so that views and functions can use them. The SQL
 //! itself is `dialect::compat`'s.
 
+use std::collections::BTreeMap;
+
 use dialect::compat::{Kind, Object, objects};
+use dialect::types::{TargetType, TypeChange};
 
 use crate::catalog::{self, dump_name};
 use crate::connect::{Session, quote};
@@ -54,6 +57,19 @@ pub async fn add(
     if !new.is_empty() {
         let reason = "gets pgvector's operators, functions and type names over PGVecto.rs's types; <-> is the squared distance there, in the same order";
         let remedy = "where the number counts, as in a threshold, write l2_distance(a, b); README, \"What an application has to change\"";
+        plan.findings.push(note(reason.into(), remedy));
+    }
+    let sparse = |c: &TypeChange| c.to == TargetType::Svector;
+    if plan
+        .context
+        .columns
+        .values()
+        .flat_map(BTreeMap::values)
+        .any(sparse)
+    {
+        let reason = "cannot keep the text form of sparsevec: svector counts from 0, so an old literal is taken for another vector";
+        let remedy =
+            "subtract 1 from every index that the application writes, add 1 to what it reads";
         plan.findings.push(note(reason.into(), remedy));
     }
     let mut steps = Vec::new();

@@ -190,8 +190,10 @@ fn names_that_are_taken_are_left_as_they_are_and_said() {
 }
 
 #[test]
-fn without_types_of_its_own_the_target_can_have_no_operators() {
+fn what_it_cannot_keep_is_said_and_where_it_cannot_be_is_refused() {
     let pair = items();
+    pair.run(&["--compat-operators", "public", "--dry-run"])
+        .says(&["<-> is the squared distance", "svector counts from 0"]);
     let outcome = pair.run(&["--compat-operators", "public", "--format", "real-array"]);
     outcome.refused(2, &["--compat-operators", "real-array"]);
     pair.run(&["--compat-operators", "vectors"])
