@@ -176,7 +176,10 @@ impl Db {
 
     /// With options of CREATE DATABASE.
     pub fn create_as(server: &Place, name: &str, options: &str) -> Db {
-        let make = format!("CREATE DATABASE {name} TEMPLATE template0 {options}");
+        let make = format!(
+            "CREATE DATABASE {} TEMPLATE template0 {options}",
+            quoted(name)
+        );
         server.session().exec(&make);
         let place = server.with_database(name);
         Db {
@@ -214,10 +217,8 @@ impl Db {
 impl Drop for Db {
     fn drop(&mut self) {
         if let Ok(client) = self.server.connect() {
-            let sql = format!(
-                "DROP DATABASE IF EXISTS {} WITH (FORCE)",
-                self.place.database
-            );
+            let name = quoted(&self.place.database);
+            let sql = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
             let _ = RUNTIME.block_on(client.batch_execute(&sql));
         }
     }
@@ -266,6 +267,10 @@ impl Drop for Role {
             let _ = RUNTIME.block_on(client.batch_execute(&sql));
         }
     }
+}
+
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn told(error: tokio_postgres::Error) -> String {

@@ -1,0 +1,118 @@
+//! In: both sides. Out: the entries of pg_dump's schema that are on one side only, or differ. What a difference between pgvector and
+//! PGVecto.rs, or between the servers' versions, looks like is said in `words`; everything else must be the same.
+
+use std::collections::BTreeMap;
+use std::process::Command;
+
+use super::common::run::pg_dump;
+use super::common::{Pair, Place};
+use super::database::Database;
+use super::words::{Dialect, normal};
+
+/// The entries by their header; several may have the same.
+type Entries = BTreeMap<String, Vec<Entry>>;
+
+#[derive(Debug)]
+struct Entry {
+    normal: Vec<String>,
+    text: String,
+}
+
+pub fn compare(database: &Database, pair: &Pair) -> Result<(), String> {
+    let pgvector = Dialect::Pgvector(database.extension.clone());
+    let mut source = entries(&dumped(&pair.source.place)?, &pgvector);
+    let target = entries(&dumped(&pair.target.place)?, &Dialect::Pgvectors);
+    if source.is_empty() {
+        return Err("pg_dump's output has no entries".into());
+    }
+    for (kind, name) in database.decisions.iter().flat_map(|d| &d.missing) {
+        let start = format!("Name: {name}; Type: {kind};");
+        source.retain(|header, _| !header.starts_with(&start));
+    }
+    let mut wrong = Vec::new();
+    for (header, expected) in &source {
+        match target.get(header) {
+            None => wrong.push(format!(
+                "missing on the target: {header}\n{}",
+                texts(expected)
+            )),
+            Some(found) => wrong.extend(differ(header, expected, found)),
+        }
+    }
+    let extra = target
+        .iter()
+        .filter(|(header, _)| !source.contains_key(*header));
+    wrong.extend(extra.map(|(header, e)| format!("only on the target: {header}\n{}", texts(e))));
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(wrong.join("\n\n")),
+    }
+}
+
+fn differ(header: &str, expected: &[Entry], found: &[Entry]) -> Option<String> {
+    let sorted = |entries: &[Entry]| {
+        let mut all: Vec<Vec<String>> = entries.iter().map(|e| e.normal.clone()).collect();
+        all.sort();
+        all
+    };
+    let (left, right) = (sorted(expected).concat(), sorted(found).concat());
+    if left == right {
+        return None;
+    }
+    let at = left.iter().zip(&right).take_while(|(a, b)| a == b).count();
+    let near = |words: &[String]| {
+        let from = at.saturating_sub(8);
+        words[from.min(words.len())..words.len().min(at + 12)].join(" ")
+    };
+    Some(format!(
+        "differs: {header}\nsource: {}\ntarget: {}\n{}\n{}",
+        near(&left),
+        near(&right),
+        texts(expected),
+        texts(found)
+    ))
+}
+
+fn texts(entries: &[Entry]) -> String {
+    let texts: Vec<&str> = entries.iter().map(|e| e.text.as_str()).collect();
+    texts.join("\n")
+}
+
+fn dumped(place: &Place) -> Result<String, String> {
+    let output = Command::new(pg_dump())
+        .args(["--schema-only", "--dbname", &place.connection_string()])
+        .output()
+        .map_err(|e| format!("starting pg_dump: {e}"))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+/// Cuts at headers: a line `--`, a line `-- Name: …`, a line `--`.
+fn entries(dump: &str, dialect: &Dialect) -> Entries {
+    let end = dump.rfind("\n--\n-- PostgreSQL database dump complete");
+    let dump = &dump[..end.unwrap_or(dump.len())];
+    let mut pieces = dump.split("\n--\n-- Name: ");
+    // Settings of the session that loads the dump.
+    pieces.next();
+    let mut entries = Entries::new();
+    for piece in pieces {
+        let (header, text) = piece.split_once("\n--\n").unwrap_or((piece, ""));
+        if dialect.is_the_extension(header) {
+            continue;
+        }
+        let kept = text
+            .lines()
+            .filter(|l| !l.starts_with("SET default_table"))
+            .collect::<Vec<_>>()
+            .join("\n");
+        let entry = Entry {
+            normal: normal(&kept, dialect),
+            text: kept.trim().to_string(),
+        };
+        let header = format!("Name: {}", normal(header, dialect).join(" "));
+        entries.entry(header).or_default().push(entry);
+    }
+    entries
+}

@@ -1,0 +1,165 @@
+//! In: a seed. Out: nothing, if its database arrives whole; else the stage at which it did not, and what differs. It drops all that
+//! it made, on both servers.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use super::common::db::Db;
+use super::common::run::Outcome;
+use super::common::{Pair, Place, unique};
+use super::database::Database;
+use super::names::ident;
+use super::{dump, rows};
+
+pub struct Failure {
+    pub seed: u64,
+    pub stage: &'static str,
+    pub text: String,
+}
+
+/// A stage's name and what went wrong in it.
+type Wrong = (&'static str, String);
+
+pub fn seed(seed: u64) -> Result<(), Failure> {
+    println!("seed {seed}");
+    // A panic, of the harness say, is a failure of this seed and of no other.
+    let outcome = catch_unwind(AssertUnwindSafe(|| {
+        let database = Database::from_seed(seed, &unique("gen"));
+        let roles = Roles::create(&database.roles);
+        let pair = Pair {
+            source: Db::create(&Place::source(), &database.name),
+            target: Db::create(&Place::target(), &database.name),
+        };
+        let outcome = moved(&database, &pair);
+        if outcome.is_err() && std::env::var_os("PGV2RS_KEEP").is_some() {
+            println!("kept: {}", database.name);
+            std::mem::forget((pair, roles));
+        }
+        outcome
+    }));
+    let wrong = match outcome {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(wrong)) => wrong,
+        Err(panic) => (
+            "the harness",
+            panic.downcast_ref::<String>().cloned().unwrap_or_default(),
+        ),
+    };
+    Err(Failure {
+        seed,
+        stage: wrong.0,
+        text: wrong.1,
+    })
+}
+
+fn moved(database: &Database, pair: &Pair) -> Result<(), Wrong> {
+    make(database, pair).map_err(|e| ("making the source", e))?;
+    let arguments: &[&str] = match database.decisions.is_empty() {
+        true => &[],
+        false => &["--allow-findings"],
+    };
+    let outcome = pair.run(arguments);
+    run_succeeded(database, &outcome).map_err(|e| ("the run", e))?;
+    let said = |(stage, text): Wrong| (stage, format!("{text}\n{}", outcome.everything()));
+    dump::compare(database, pair)
+        .map_err(|e| ("comparing the dumps", e))
+        .map_err(said)?;
+    rows::compare(pair)
+        .map_err(|e| ("comparing the rows", e))
+        .map_err(said)?;
+    probes(database, pair)
+        .map_err(|e| ("asking both sides", e))
+        .map_err(said)
+}
+
+/// All at once, for speed; one by one to find the statement that the server refuses.
+fn make(database: &Database, pair: &Pair) -> Result<(), String> {
+    let session = pair.source.place.session();
+    if session.try_exec(&database.script.join(";\n")).is_ok() {
+        return Ok(());
+    }
+    let session = pair.source.place.session();
+    for sql in &database.script {
+        session
+            .try_exec(sql)
+            .map_err(|e| format!("the source refuses what was generated: {e}\n{sql}"))?;
+    }
+    Err("the script fails as a whole, but not statement by statement".into())
+}
+
+/// Done, verified, and with exactly those decisions that the generator meant.
+fn run_succeeded(database: &Database, outcome: &Outcome) -> Result<(), String> {
+    let wrong = |text: String| Err(format!("{text}\n{}", outcome.everything()));
+    if outcome.code != 0 {
+        return wrong("the program failed".into());
+    }
+    let report = outcome.report();
+    if report["verified"] != true {
+        return wrong("the report does not say verified".into());
+    }
+    let findings = report["findings"].as_array().into_iter().flatten();
+    let found: Vec<&str> = findings
+        .filter(|f| f["severity"] != "note")
+        .filter_map(|f| f["object"].as_str())
+        .collect();
+    let wanted = |object: &str| {
+        database
+            .decisions
+            .iter()
+            .any(|d| object.contains(&d.object))
+    };
+    if let Some(object) = found.iter().find(|o| !wanted(o)) {
+        return wrong(format!("a finding that nobody expected: {object}"));
+    }
+    let silent = |object: &str| !found.iter().any(|f| f.contains(object));
+    if let Some(decision) = database.decisions.iter().find(|d| silent(&d.object)) {
+        return wrong(format!("no finding names {}", decision.object));
+    }
+    Ok(())
+}
+
+/// Numbers may differ in their last digits, since PGVecto.rs computes distances in single precision.
+fn probes(database: &Database, pair: &Pair) -> Result<(), String> {
+    for probe in &database.probes {
+        let expected = pair.source.try_rows(&probe.source);
+        let found = pair.target.try_rows(&probe.target);
+        let equal = match (&expected, &found) {
+            (Ok(expected), Ok(found)) => rows::alike(expected, found),
+            _ => false,
+        };
+        if !equal {
+            return Err(format!(
+                "source: {}\n{expected:?}\ntarget: {}\n{found:?}",
+                probe.source, probe.target
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Roles belong to the whole cluster: the same on both, dropped after the databases.
+struct Roles(Vec<String>);
+
+impl Roles {
+    fn create(names: &[String]) -> Roles {
+        for server in [Place::source(), Place::target()] {
+            for name in names {
+                server
+                    .session()
+                    .exec(&format!("CREATE ROLE {}", ident(name)));
+            }
+        }
+        Roles(names.to_vec())
+    }
+}
+
+impl Drop for Roles {
+    fn drop(&mut self) {
+        for server in [Place::source(), Place::target()] {
+            for name in &self.0 {
+                let _ = server
+                    .session()
+                    .try_exec(&format!("DROP ROLE IF EXISTS {}", ident(name)));
+            }
+        }
+    }
+}

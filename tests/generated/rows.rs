@@ -1,0 +1,303 @@
+//! In: both sides. Out: the first relation whose rows differ, with the rows. Each server prints its own rows; vectors are cast to
+//! real[] by it. What a column is, is asked of the source's catalog. Views are asked as well: their numbers may differ in the last
+//! digits, since PGVecto.rs computes distances in single precision.
+
+use std::collections::HashMap;
+
+use super::common::Pair;
+use super::common::db::Session;
+
+/// A type as pg_type has it.
+struct Type {
+    kind: char,
+    element: u32,
+    base: u32,
+    /// Fields of a composite: quoted name and type.
+    fields: Vec<(String, u32)>,
+    /// vector, halfvec or sparsevec of pgvector.
+    vector: Option<String>,
+    /// Where pgvector lives, quoted.
+    extension: String,
+}
+
+struct Types(HashMap<u32, Type>);
+
+struct Relation {
+    name: String,
+    kind: char,
+    /// Quoted name, type, and whether it is a bit string that became a bvector.
+    columns: Vec<(String, u32, bool)>,
+}
+
+pub fn compare(pair: &Pair) -> Result<(), String> {
+    let (source, target) = (sober(pair, true), sober(pair, false));
+    let types = types(&source)?;
+    for relation in relations(&source, &target)? {
+        let view = "vm".contains(relation.kind);
+        let (from, to) = queries(&types, &relation);
+        if !view {
+            // The usual case in one short answer.
+            let hash = |sql: &str| {
+                format!(
+                    "SELECT count(*), md5(string_agg(md5(r::text), '' ORDER BY md5(r::text))) FROM ({sql}) q(r)"
+                )
+            };
+            if source.try_rows(&hash(&from))? == target.try_rows(&hash(&to)).map_err(at(&to))? {
+                continue;
+            }
+        }
+        let cells = |session: &Session, sql: &str| -> Result<Vec<String>, String> {
+            let all = format!("SELECT r::text FROM ({sql}) q(r) ORDER BY r::text COLLATE \"C\"");
+            session.try_rows(&all).map_err(at(sql))
+        };
+        let (expected, found) = (cells(&source, &from)?, cells(&target, &to)?);
+        if !(view && alike(&expected, &found)) {
+            let missing: Vec<&String> = expected.iter().filter(|r| !found.contains(r)).collect();
+            let extra: Vec<&String> = found.iter().filter(|r| !expected.contains(r)).collect();
+            return Err(format!(
+                "{}: {} rows on the source, {} on the target\nonly on the source: {missing:.400?}\nonly on the target: {extra:.400?}\n{from}\n{to}",
+                relation.name,
+                expected.len(),
+                found.len()
+            ));
+        }
+    }
+    for query in [SEQUENCES, FLAGS] {
+        let (expected, found) = (source.try_rows(query)?, target.try_rows(query)?);
+        if expected != found {
+            let missing: Vec<&String> = expected.iter().filter(|r| !found.contains(r)).collect();
+            let extra: Vec<&String> = found.iter().filter(|r| !expected.contains(r)).collect();
+            return Err(format!(
+                "only on the source: {missing:#?}\nonly on the target: {extra:#?}\n{query}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn at(sql: &str) -> impl Fn(String) -> String + '_ {
+    move |error| format!("{error}\n{sql}")
+}
+
+/// A session that prints alike on both sides, whatever was set for the databases.
+fn sober(pair: &Pair, source: bool) -> Session {
+    let place = if source {
+        &pair.source.place
+    } else {
+        &pair.target.place
+    };
+    let session = place.session();
+    session.exec(
+        "SET search_path = pg_catalog; SET row_security = off; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = postgres; SET TimeZone = 'UTC'; \
+         SET extra_float_digits = 1; SET bytea_output = hex; SET statement_timeout = 0",
+    );
+    session
+}
+
+/// Two answers, line by line, in which numbers may differ by one part in ten thousand.
+pub fn alike(expected: &[String], found: &[String]) -> bool {
+    let split = |line: &str| -> Vec<String> {
+        line.split([',', '|', '{', '}', '"', '(', ')', '[', ']'])
+            .map(String::from)
+            .collect()
+    };
+    let close = |a: &str, b: &str| {
+        a == b
+            || match (a.trim().parse::<f64>(), b.trim().parse::<f64>()) {
+                (Ok(a), Ok(b)) => {
+                    (a.is_nan() && b.is_nan())
+                        || (a - b).abs() <= 1e-4 * (1.0 + a.abs().max(b.abs()))
+                }
+                _ => false,
+            }
+    };
+    let same = |a: &String, b: &String| {
+        let (a, b) = (split(a), split(b));
+        a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| close(a, b))
+    };
+    expected.len() == found.len() && expected.iter().zip(found).all(|(a, b)| same(a, b))
+}
+
+/// Each row as an array of texts, one query for a side.
+fn queries(types: &Types, relation: &Relation) -> (String, String) {
+    let mut from = Vec::new();
+    let mut to = Vec::new();
+    for (column, ty, bits) in &relation.columns {
+        let column = format!("t.{column}");
+        match bits {
+            true => {
+                from.push(format!(
+                    "string_to_array({column}::text, NULL)::real[]::text"
+                ));
+                to.push(format!("{column}::vectors.vector::real[]::text"));
+            }
+            false => {
+                from.push(types.text(&column, *ty, true, 0));
+                to.push(types.text(&column, *ty, false, 0));
+            }
+        }
+    }
+    let only = if relation.kind == 'r' { "ONLY " } else { "" };
+    let query = |cells: &[String]| {
+        format!(
+            "SELECT ARRAY[{}]::text[] FROM {only}{} t",
+            cells.join(", "),
+            relation.name
+        )
+    };
+    (query(&from), query(&to))
+}
+
+impl Types {
+    fn holds_vector(&self, oid: u32) -> bool {
+        self.0.get(&oid).is_some_and(|t| {
+            t.vector.is_some()
+                || (t.element != 0 && self.holds_vector(t.element))
+                || (t.base != 0 && self.holds_vector(t.base))
+                || t.fields.iter().any(|(_, f)| self.holds_vector(*f))
+        })
+    }
+
+    /// An expression for the value's text, the same on both sides.
+    fn text(&self, value: &str, oid: u32, source: bool, depth: usize) -> String {
+        let Some(ty) = self.0.get(&oid).filter(|_| self.holds_vector(oid)) else {
+            return format!("({value})::text");
+        };
+        if let Some(vector) = &ty.vector {
+            return ty.real(value, vector, source);
+        }
+        if ty.kind == 'd' {
+            return self.text(value, ty.base, source, depth);
+        }
+        if ty.element != 0 {
+            return self.array(value, ty.element, source, depth);
+        }
+        let fields = ty.fields.iter().map(|(name, field)| {
+            let field = self.text(&format!("({value}).{name}"), *field, source, depth);
+            format!("coalesce({field}, 'NULL')")
+        });
+        let fields: Vec<String> = fields.collect();
+        format!(
+            "CASE WHEN ({value}) IS DISTINCT FROM NULL THEN concat_ws(',', 'row', {}) END",
+            fields.join(", ")
+        )
+    }
+
+    /// Its dimensions, and its elements in their order.
+    fn array(&self, value: &str, element: u32, source: bool, depth: usize) -> String {
+        let of = &self.0[&element];
+        let row = format!("u{depth}");
+        let (names, one) = match (of.kind, of.fields.len()) {
+            // unnest gives a composite's fields as columns.
+            ('c', n) => {
+                let names: Vec<String> = (0..n).map(|i| format!("f{i}")).collect();
+                let fields = of.fields.iter().zip(&names).map(|((_, ty), name)| {
+                    let text = self.text(&format!("{row}.{name}"), *ty, source, depth + 1);
+                    format!("coalesce({text}, 'NULL')")
+                });
+                let one = format!("concat_ws(',', {})", fields.collect::<Vec<_>>().join(", "));
+                (names.join(", "), one)
+            }
+            _ => (
+                "e".into(),
+                self.text(&format!("{row}.e"), element, source, depth + 1),
+            ),
+        };
+        format!(
+            "CASE WHEN ({value}) IS DISTINCT FROM NULL THEN concat(array_dims({value}), ' ', (SELECT string_agg(coalesce({one}, 'NULL'), ';' ORDER BY {row}.n) \
+             FROM unnest({value}) WITH ORDINALITY {row}({names}, n))) END"
+        )
+    }
+}
+
+impl Type {
+    /// By the servers' own casts.
+    fn real(&self, value: &str, vector: &str, source: bool) -> String {
+        let x = &self.extension;
+        match (vector, source) {
+            ("vector", true) => format!("({value})::real[]::text"),
+            ("vector", false) => format!("({value})::real[]::text"),
+            ("sparsevec", true) => format!(
+                "CASE WHEN split_part(({value})::text, '/', 2)::int <= 16000 THEN ({value})::{x}.vector::real[]::text ELSE ({value})::text END"
+            ),
+            (_, true) => format!("({value})::{x}.vector::real[]::text"),
+            (_, false) => format!("({value})::vectors.vector::real[]::text"),
+        }
+    }
+}
+
+fn types(source: &Session) -> Result<Types, String> {
+    let mut types = HashMap::new();
+    for line in source.try_rows(TYPES)? {
+        let cells: Vec<&str> = line.splitn(6, '|').collect();
+        let number = |i: usize| cells[i].parse::<u32>().map_err(|e| format!("{e}: {line}"));
+        let ty = Type {
+            kind: cells[1].chars().next().unwrap_or(' '),
+            element: number(2)?,
+            base: number(3)?,
+            fields: Vec::new(),
+            vector: Some(cells[4].to_string()).filter(|v| !v.is_empty()),
+            extension: cells[5].to_string(),
+        };
+        types.insert(number(0)?, ty);
+    }
+    for line in source.try_rows(FIELDS)? {
+        let cells: Vec<&str> = line.splitn(3, '|').collect();
+        let number = |i: usize| cells[i].parse::<u32>().map_err(|e| format!("{e}: {line}"));
+        if let Some(ty) = types.get_mut(&number(0)?) {
+            ty.fields.push((cells[2].to_string(), number(1)?));
+        }
+    }
+    Ok(Types(types))
+}
+
+fn relations(source: &Session, target: &Session) -> Result<Vec<Relation>, String> {
+    let bits = target.try_rows(BVECTORS)?;
+    let mut relations: Vec<Relation> = Vec::new();
+    for line in source.try_rows(RELATIONS)? {
+        let cells: Vec<&str> = line.split('\u{1}').collect();
+        let (name, column) = (cells[0], cells[2]);
+        if relations.last().is_none_or(|r| r.name != name) {
+            relations.push(Relation {
+                name: name.into(),
+                kind: cells[1].chars().next().unwrap_or(' '),
+                columns: Vec::new(),
+            });
+        }
+        let bvector = bits.contains(&format!("{name}\u{1}{column}"));
+        if let (Some(relation), false) = (relations.last_mut(), column.is_empty()) {
+            let ty = cells[3].parse().map_err(|e| format!("{e}: {line}"))?;
+            relation.columns.push((column.into(), ty, bvector));
+        }
+    }
+    Ok(relations)
+}
+
+const TYPES: &str = "SELECT t.oid, t.typtype, CASE WHEN t.typcategory = 'A' AND t.typlen = -1 THEN t.typelem ELSE 0 END, t.typbasetype, \
+    CASE WHEN e.oid IS NOT NULL AND t.typcategory <> 'A' THEN t.typname::text ELSE '' END, \
+    (SELECT quote_ident(n.nspname) FROM pg_extension x JOIN pg_namespace n ON n.oid = x.extnamespace WHERE x.extname = 'vector') \
+    FROM pg_type t LEFT JOIN (pg_depend d JOIN pg_extension e ON d.refclassid = 'pg_extension'::regclass AND e.oid = d.refobjid AND e.extname = 'vector') \
+    ON d.classid = 'pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e' WHERE t.typtype <> 'p'";
+
+const FIELDS: &str = "SELECT t.oid, a.atttypid, quote_ident(a.attname) FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid \
+    WHERE t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY t.oid, a.attnum";
+
+/// Tables with rows of their own, and views that have rows; each column on a line, and a line for a table without columns.
+const RELATIONS: &str = "SELECT concat_ws(E'\\x01', c.oid::regclass::text, c.relkind, coalesce(quote_ident(a.attname), ''), coalesce(a.atttypid, 0)) FROM pg_class c \
+    LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+    WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relispopulated AND c.oid >= 16384 \
+    AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) \
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') ORDER BY c.oid, a.attnum";
+
+const BVECTORS: &str = "SELECT concat_ws(E'\\x01', a.attrelid::regclass::text, quote_ident(a.attname)) FROM pg_attribute a \
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND a.atttypid::regtype::text = 'vectors.bvector'";
+
+const SEQUENCES: &str =
+    "SELECT s.schemaname, s.sequencename, s.last_value FROM pg_sequences s ORDER BY 1, 2";
+
+/// What pg_dump says in other words on each side, or not at all: NOT NULL, whether a materialized view is filled, valid indexes.
+const FLAGS: &str = "SELECT 'not null', attrelid::regclass::text, attname::text FROM pg_attribute a JOIN pg_class c ON c.oid = attrelid \
+      WHERE attnotnull AND attnum > 0 AND NOT attisdropped AND c.oid >= 16384 AND relkind IN ('r', 'p') AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e') \
+    UNION ALL SELECT 'filled', c.oid::regclass::text, relispopulated::text FROM pg_class c WHERE relkind = 'm' \
+    UNION ALL SELECT 'index', indexrelid::regclass::text, indisvalid::text FROM pg_index WHERE indexrelid >= 16384 AND indrelid >= 16384 AND NOT EXISTS (SELECT FROM pg_class c, pg_namespace n WHERE c.oid = indrelid AND n.oid = relnamespace AND nspname = 'pg_toast') \
+    ORDER BY 1, 2, 3";

@@ -1,0 +1,197 @@
+//! In: a database without types of its own. Out: enums, domains, composites and ranges in it, over each other and over vectors.
+
+use super::database::Database;
+use super::names::{ident, literal};
+use super::plain::PLAIN;
+use super::random::Rng;
+use super::types::{Kind, Type, Vector, Words};
+
+pub fn make(database: &mut Database) {
+    let mut rng = database.stream("types");
+    let makers: [(&str, Maker); 6] = [
+        ("enums", enumeration),
+        ("domains", domain),
+        ("vector domains", vector_domain),
+        ("composites", composite),
+        ("ranges", range),
+        ("domains over domains", domain),
+    ];
+    for (feature, maker) in makers {
+        if database.has(feature) {
+            for _ in 0..rng.between(1, 2) {
+                maker(database, &mut rng);
+            }
+        }
+    }
+}
+
+type Maker = fn(&mut Database, &mut Rng);
+
+/// A fresh name in some schema, as SQL.
+pub fn named(database: &mut Database, stem: &str, rng: &mut Rng) -> String {
+    let schema = rng.pick(&database.schemas).clone();
+    format!("{}.{}", ident(&schema), ident(&database.fresh(stem)))
+}
+
+/// A vector type that columns can have.
+pub fn vector(database: &Database, rng: &mut Rng) -> Type {
+    let dims = match rng.below(20) {
+        0 => rng.between(60, 70),
+        1 => rng.between(1000, 2000),
+        2 => 16000,
+        _ => rng.between(1, 12),
+    };
+    let vector = Vector {
+        words: *rng.pick(&[
+            Words::Vector,
+            Words::Vector,
+            Words::Halfvec,
+            Words::Sparsevec,
+        ]),
+        dims: (!rng.percent(10)).then_some(dims),
+        tame: rng.percent(70),
+    };
+    Type::vector(&database.extension, vector)
+}
+
+/// Any type that a field of a composite or an element of an array may have.
+fn part(database: &Database, rng: &mut Rng) -> Type {
+    let own: Vec<&Type> = database.types.iter().collect();
+    match rng.below(10) {
+        0..=3 if !own.is_empty() => (*rng.pick(&own)).clone(),
+        4 => vector(database, rng),
+        5 => Type::array(plain(database, rng)),
+        _ => plain(database, rng),
+    }
+}
+
+/// A built-in type that the program can move.
+pub fn plain(database: &Database, rng: &mut Rng) -> Type {
+    let plain = Type::plain(rng.pick(&PLAIN));
+    let vector = ["int2vector", "oidvector"].contains(&plain.sql.as_str());
+    match vector && !database.may("oid vectors") {
+        true => Type::named("text"),
+        false => plain,
+    }
+}
+
+fn enumeration(database: &mut Database, rng: &mut Rng) {
+    let sql = named(database, "mood", rng);
+    let odd = [
+        "sad",
+        "o'k",
+        "HAPPY",
+        "",
+        "two words",
+        "🦀",
+        "a,b",
+        "\"q\"",
+        "back\\slash",
+        "{x}",
+    ];
+    let count = rng.between(2, 6);
+    let labels: Vec<String> = odd.iter().take(count + 3).map(|l| l.to_string()).collect();
+    let list: Vec<String> = labels.iter().map(|l| literal(l)).collect();
+    database.add(format!("CREATE TYPE {sql} AS ENUM ({})", list.join(", ")));
+    database.types.push(Type {
+        sql,
+        kind: Kind::Enum(labels),
+    });
+}
+
+fn domain(database: &mut Database, rng: &mut Rng) {
+    let base = match rng.below(3) {
+        0 => part(database, rng),
+        _ => plain(database, rng),
+    };
+    if matches!(base.kind, Kind::Composite(_)) && !database.has("composite column") {
+        return;
+    }
+    let sql = named(database, "dom", rng);
+    let check = match rng.percent(40) {
+        true => format!(
+            " CONSTRAINT {} CHECK (VALUE IS NULL OR length(VALUE::text) >= 0)",
+            ident(&database.fresh("chk"))
+        ),
+        false => String::new(),
+    };
+    let check = if base.holds_vector() {
+        "".into()
+    } else {
+        check
+    };
+    let default = match rng.percent(30) && !base.holds_vector() {
+        true => format!(" DEFAULT {}", base.value(rng)),
+        false => String::new(),
+    };
+    database.add(format!(
+        "CREATE DOMAIN {sql} AS {}{default}{check}",
+        base.sql
+    ));
+    database.types.push(Type {
+        sql,
+        kind: Kind::Domain(Box::new(base)),
+    });
+}
+
+fn vector_domain(database: &mut Database, rng: &mut Rng) {
+    let base = vector(database, rng);
+    let sql = named(database, "vdom", rng);
+    database.add(format!("CREATE DOMAIN {sql} AS {}", base.sql));
+    database.types.push(Type {
+        sql,
+        kind: Kind::Domain(Box::new(base)),
+    });
+}
+
+fn composite(database: &mut Database, rng: &mut Rng) {
+    let sql = named(database, "comp", rng);
+    let mut fields = Vec::new();
+    for _ in 0..rng.between(1, 5) {
+        let ty = part(database, rng);
+        if !ty.holds_vector() || database.may("composites with vectors") {
+            fields.push((database.fresh("f"), ty));
+        }
+    }
+    let list: Vec<String> = fields
+        .iter()
+        .map(|(name, ty)| format!("{} {}", ident(name), ty.sql))
+        .collect();
+    database.add(format!("CREATE TYPE {sql} AS ({})", list.join(", ")));
+    if rng.percent(30) {
+        database.add(format!("ALTER TYPE {sql} ADD ATTRIBUTE gone integer"));
+        database.add(format!("ALTER TYPE {sql} DROP ATTRIBUTE gone"));
+    }
+    database.types.push(Type {
+        sql,
+        kind: Kind::Composite(fields),
+    });
+}
+
+fn range(database: &mut Database, rng: &mut Rng) {
+    let enums: Vec<Type> = database
+        .types
+        .iter()
+        .filter(|t| matches!(t.kind, Kind::Enum(_)))
+        .cloned()
+        .collect();
+    let of = match rng.percent(30) && !enums.is_empty() {
+        true => rng.pick(&enums).clone(),
+        false => Type::named(["double precision", "text", "inet", "uuid"][rng.below(4)]),
+    };
+    let sql = named(database, "span", rng);
+    let many = named(database, "spans", rng);
+    database.add(format!(
+        "CREATE TYPE {sql} AS RANGE (SUBTYPE = {}, MULTIRANGE_TYPE_NAME = {many})",
+        of.sql
+    ));
+    let range = Type {
+        sql,
+        kind: Kind::Range(Box::new(of)),
+    };
+    database.types.push(range.clone());
+    database.types.push(Type {
+        sql: many,
+        kind: Kind::Multirange(Box::new(range)),
+    });
+}

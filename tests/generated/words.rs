@@ -1,0 +1,175 @@
+//! In: SQL as pg_dump writes it, of a database with pgvector or with PGVecto.rs. Out: its tokens in words that both sides share, so
+//! that two statements which mean the same are equal. This is the generator's own table of what becomes what.
+
+pub enum Dialect {
+    /// In this schema.
+    Pgvector(String),
+    Pgvectors,
+}
+
+impl Dialect {
+    /// pg_dump's entries of the extension itself, by their headers.
+    pub fn is_the_extension(&self, header: &str) -> bool {
+        let its = |name: &str| {
+            header.starts_with(&format!("{name}; Type: EXTENSION"))
+                || header.starts_with(&format!("EXTENSION {name}; Type: COMMENT"))
+        };
+        match self {
+            Dialect::Pgvector(_) => its("vector"),
+            Dialect::Pgvectors => {
+                its("vectors")
+                    || header.starts_with("vectors; Type: SCHEMA")
+                    || header.starts_with("SCHEMA vectors; Type: ACL")
+            }
+        }
+    }
+
+    fn schema(&self) -> &str {
+        match self {
+            Dialect::Pgvector(schema) => schema,
+            Dialect::Pgvectors => "vectors",
+        }
+    }
+}
+
+pub fn normal(text: &str, dialect: &Dialect) -> Vec<String> {
+    let tokens = tokens(text);
+    let mut words = members(&tokens, dialect);
+    without(&mut words);
+    words
+}
+
+/// Names of the extensions' members: PGVecto.rs's, and pgvector's.
+const MEMBERS: [(&str, &str); 18] = [
+    ("vector", "vector"),
+    ("vecf16", "halfvec"),
+    ("svector", "sparsevec"),
+    ("bvector", "bit"),
+    ("vector_l2_ops", "vector_l2_ops"),
+    ("vector_dot_ops", "vector_ip_ops"),
+    ("vector_cos_ops", "vector_cosine_ops"),
+    ("vecf16_l2_ops", "halfvec_l2_ops"),
+    ("vecf16_dot_ops", "halfvec_ip_ops"),
+    ("vecf16_cos_ops", "halfvec_cosine_ops"),
+    ("svector_l2_ops", "sparsevec_l2_ops"),
+    ("svector_dot_ops", "sparsevec_ip_ops"),
+    ("svector_cos_ops", "sparsevec_cosine_ops"),
+    ("bvector_hamming_ops", "bit_hamming_ops"),
+    ("bvector_jaccard_ops", "bit_jaccard_ops"),
+    ("binarize", "binary_quantize"),
+    ("vector_dims", "vector_dims"),
+    ("vector_norm", "vector_norm"),
+];
+
+/// `schema.member` becomes the member in pgvector's words.
+fn members(tokens: &[String], dialect: &Dialect) -> Vec<String> {
+    let own = dialect.schema();
+    let mut words = Vec::new();
+    let mut at = 0;
+    while let Some(token) = tokens.get(at) {
+        let member = tokens
+            .get(at + 2)
+            .filter(|_| unquoted(token) == own && tokens[at + 1] == ".");
+        let word = member.and_then(|m| {
+            let known = MEMBERS.iter().find(|(theirs, ours)| match dialect {
+                Dialect::Pgvector(_) => ours == m,
+                Dialect::Pgvectors => theirs == m,
+            });
+            known.map(|(_, ours)| ours.to_string())
+        });
+        match word {
+            Some(word) => {
+                words.push(word);
+                at += 3;
+            }
+            None => {
+                words.push(token.clone());
+                at += 1;
+            }
+        }
+    }
+    words
+}
+
+/// What the versions of the servers say differently, or not at all.
+fn without(words: &mut Vec<String>) {
+    let mut kept: Vec<String> = Vec::new();
+    let mut at = 0;
+    while at < words.len() {
+        let rest = &words[at..];
+        let is = |i: usize, word: &str| rest.get(i).is_some_and(|w| w == word);
+        // Compared by the catalog's flag: 18 has names for them, and inherits them differently.
+        let skipped = if is(0, "CONSTRAINT") && is(2, "NOT") && is(3, "NULL") {
+            4
+        } else if is(0, "NOT") && is(1, "NULL") && kept.last().is_none_or(|w| w != "IS") {
+            2
+        // Virtual on 18, stored before.
+        } else if is(0, "STORED") && kept.last().is_some_and(|w| w == ")") {
+            1
+        } else {
+            0
+        };
+        if skipped == 0 {
+            kept.push(rest[0].clone());
+        }
+        at += skipped.max(1);
+    }
+    *words = kept;
+}
+
+fn unquoted(token: &str) -> String {
+    match token.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
+        Some(inner) => inner.replace("\"\"", "\""),
+        None => token.to_string(),
+    }
+}
+
+/// Words, quoted names, strings, dollar-quoted strings, operators, and single characters.
+fn tokens(text: &str) -> Vec<String> {
+    let mut tokens = Vec::new();
+    let mut rest = text.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let length = match first {
+            '"' | '\'' => quoted(rest, first),
+            '$' => dollar(rest).unwrap_or(1),
+            c if is_word(c) => span(rest, |c| is_word(c) || c == '$'),
+            c if is_operator(c) => span(rest, is_operator),
+            c => c.len_utf8(),
+        };
+        tokens.push(rest[..length].to_string());
+        rest = rest[length..].trim_start();
+    }
+    tokens
+}
+
+fn is_word(c: char) -> bool {
+    c.is_alphanumeric() || c == '_' || !c.is_ascii()
+}
+
+fn is_operator(c: char) -> bool {
+    "+-*/<>=~!@#%^&|`?".contains(c)
+}
+
+fn span(text: &str, part: impl Fn(char) -> bool) -> usize {
+    text.find(|c| !part(c)).unwrap_or(text.len())
+}
+
+/// Up to the quote that ends it; two of them stand for one.
+fn quoted(text: &str, quote: char) -> usize {
+    let mut at = 1;
+    while let Some(end) = text[at..].find(quote) {
+        at += end + 1;
+        if !text[at..].starts_with(quote) {
+            return at;
+        }
+        at += 1;
+    }
+    text.len()
+}
+
+fn dollar(text: &str) -> Option<usize> {
+    let end = text[1..].find(|c: char| !is_word(c))? + 1;
+    let tag = text[..=end].strip_suffix('$').map(|_| &text[..=end])?;
+    let close = text[tag.len()..].find(tag)?;
+    Some(tag.len() * 2 + close)
+}
