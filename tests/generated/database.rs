@@ -4,7 +4,9 @@
 use super::names::{Names, ident};
 use super::random::Rng;
 use super::types::Type;
-use super::{tables, usertypes};
+use super::{
+    constraints, hierarchy, indexes, routines, rules, surroundings, tables, usertypes, views,
+};
 
 /// What the program cannot move yet: such things are not made.
 const OFF: &[&str] = &[
@@ -15,6 +17,11 @@ const OFF: &[&str] = &[
     "no binary form",
     "composites with vectors",
     "oid vectors",
+    "empty tsquery",
+    "hash by enum",
+    "bit defaults",
+    "distances",
+    "functions over vectors",
 ];
 
 /// An object that has no counterpart on the target: the plan must name it, and it must be the only thing that is missing there.
@@ -37,6 +44,8 @@ pub struct Column {
     pub name: String,
     pub ty: Type,
     pub not_null: bool,
+    /// Its values are 1, 2, 3 …
+    pub counted: bool,
     /// INSERT may name it.
     pub written: bool,
 }
@@ -108,6 +117,14 @@ impl Database {
         database.foundations(unique);
         usertypes::make(&mut database);
         tables::make(&mut database);
+        hierarchy::make(&mut database);
+        constraints::make(&mut database);
+        indexes::make(&mut database);
+        views::make(&mut database);
+        routines::make(&mut database);
+        rules::make(&mut database);
+        surroundings::make(&mut database);
+        rules::watch(&mut database);
         database
     }
 

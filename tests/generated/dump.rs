@@ -14,6 +14,7 @@ type Entries = BTreeMap<String, Vec<Entry>>;
 
 #[derive(Debug)]
 struct Entry {
+    header: String,
     normal: Vec<String>,
     text: String,
 }
@@ -26,8 +27,12 @@ pub fn compare(database: &Database, pair: &Pair) -> Result<(), String> {
         return Err("pg_dump's output has no entries".into());
     }
     for (kind, name) in database.decisions.iter().flat_map(|d| &d.missing) {
-        let start = format!("Name: {name}; Type: {kind};");
-        source.retain(|header, _| !header.starts_with(&start));
+        // pg_dump's comments have no line breaks.
+        let start = format!("{}; Type: {kind};", name.replace(['\n', '\r'], " "));
+        for entries in source.values_mut() {
+            entries.retain(|e| !e.header.starts_with(&start));
+        }
+        source.retain(|_, entries| !entries.is_empty());
     }
     let mut wrong = Vec::new();
     for (header, expected) in &source {
@@ -108,10 +113,15 @@ fn entries(dump: &str, dialect: &Dialect) -> Entries {
             .collect::<Vec<_>>()
             .join("\n");
         let entry = Entry {
+            header: header.to_string(),
             normal: normal(&kept, dialect),
             text: kept.trim().to_string(),
         };
-        let header = format!("Name: {}", normal(header, dialect).join(" "));
+        // Names of functions hold the types of their arguments.
+        let header = match header.contains("vec") {
+            true => normal(header, dialect).join(" "),
+            false => header.to_string(),
+        };
         entries.entry(header).or_default().push(entry);
     }
     entries

@@ -63,7 +63,7 @@ fn moved(database: &Database, pair: &Pair) -> Result<(), Wrong> {
     dump::compare(database, pair)
         .map_err(|e| ("comparing the dumps", e))
         .map_err(said)?;
-    rows::compare(pair)
+    rows::compare(database, pair)
         .map_err(|e| ("comparing the rows", e))
         .map_err(said)?;
     probes(database, pair)

@@ -9,16 +9,24 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod constraints;
 mod database;
 mod dump;
+mod hierarchy;
 mod hold;
+mod indexes;
+mod indexwords;
 mod names;
 mod plain;
 mod random;
+mod routines;
 mod rows;
+mod rules;
+mod surroundings;
 mod tables;
 mod types;
 mod usertypes;
+mod views;
 mod words;
 
 use std::time::{Duration, Instant, SystemTime};

@@ -3,12 +3,13 @@
 use super::random::Rng;
 
 /// A name as an identifier in SQL.
-pub fn ident(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+pub fn ident(name: impl AsRef<str>) -> String {
+    format!("\"{}\"", name.as_ref().replace('"', "\"\""))
 }
 
 /// A text as a literal in SQL.
-pub fn literal(text: &str) -> String {
+pub fn literal(text: impl AsRef<str>) -> String {
+    let text = text.as_ref();
     if text.contains('\\') {
         return format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"));
     }
@@ -75,6 +76,9 @@ const WORDS: [&str; 24] = [
     "only",
 ];
 
+/// Stems of columns' names.
+const COLUMNS: [&str; 10] = ["c", "id", "f", "g", "v", "k", "late", "ref", "extra", "nn"];
+
 pub struct Names {
     rng: Rng,
     /// Of a hundred names so many are odd.
@@ -106,7 +110,13 @@ impl Names {
             1 => full_length(stem, number, 'ß'),
             2 | 3 if !self.words.is_empty() => {
                 let at = self.rng.below(self.words.len());
-                self.words.swap_remove(at).to_string()
+                let word = self.words.swap_remove(at);
+                // Beside the extension a table or a type cannot have the name of one of its types.
+                match ["vector", "halfvec", "sparsevec"].contains(&word) && !COLUMNS.contains(&stem)
+                {
+                    true => format!("{stem}{number}"),
+                    false => word.to_string(),
+                }
             }
             _ => self.rng.pick(&ODD).replace('#', &number.to_string()),
         }

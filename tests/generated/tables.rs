@@ -93,6 +93,7 @@ fn key(database: &mut Database, draft: &mut Draft, rng: &mut Rng) {
         name: name.clone(),
         ty: Type::named(ty),
         not_null: true,
+        counted: true,
         written: true,
     });
     draft.table.key = Some(name);
@@ -131,7 +132,8 @@ fn travels(database: &Database, ty: &Type) -> bool {
 fn plain_column(database: &mut Database, draft: &mut Draft, ty: Type, rng: &mut Rng) {
     let name = database.fresh("c");
     let mut words = format!("{} {}", ident(&name), ty.sql);
-    if rng.percent(20) && !ty.holds_vector() {
+    let may = !ty.holds_vector() && (ty.sql != "bit(11)" || database.may("bit defaults"));
+    if rng.percent(20) && may {
         words.push_str(&format!(" DEFAULT {}", ty.maybe(rng, 10)));
     }
     let not_null = rng.percent(10) && !ty.always_null();
@@ -143,6 +145,7 @@ fn plain_column(database: &mut Database, draft: &mut Draft, ty: Type, rng: &mut 
         name,
         ty,
         not_null,
+        counted: false,
         written: true,
     });
 }
@@ -168,6 +171,7 @@ fn extras(database: &mut Database, draft: &mut Draft, rng: &mut Rng) {
                 name,
                 ty: Type::named("bigint"),
                 not_null: false,
+                counted: false,
                 written: false,
             });
         }
@@ -188,9 +192,9 @@ pub fn fill(database: &mut Database, table: &mut Table, count: usize, rng: &mut 
     let names: Vec<String> = written.iter().map(|c| ident(&c.name)).collect();
     let rows: Vec<String> = (1..=count)
         .map(|n| {
-            let values = written.iter().map(|c| match &table.key {
-                Some(key) if *key == c.name => n.to_string(),
-                _ => c.ty.maybe(rng, if c.not_null { 0 } else { 20 }),
+            let values = written.iter().map(|c| match c.counted {
+                true => n.to_string(),
+                false => c.ty.maybe(rng, if c.not_null { 0 } else { 20 }),
             });
             format!("({})", values.collect::<Vec<_>>().join(", "))
         })
@@ -238,6 +242,7 @@ fn drop_columns(database: &mut Database, table: &mut Table, rng: &mut Rng) {
         name,
         ty,
         not_null: false,
+        counted: false,
         written: true,
     });
 }

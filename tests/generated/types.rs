@@ -118,7 +118,7 @@ impl Type {
                 0 => plain.random(rng),
                 n => format!("{}::{sql}", literal(plain.values[n - 1])),
             },
-            Kind::Vector(vector) => format!("{}::{sql}", literal(&vector.text(rng))),
+            Kind::Vector(vector) => format!("{}::{sql}", literal(vector.text(rng))),
             Kind::Enum(labels) => format!("{}::{sql}", literal(&labels[rng.below(labels.len())])),
             Kind::Domain(of) => format!("({})::{sql}", of.value(rng)),
             Kind::Composite(fields) => {

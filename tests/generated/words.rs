@@ -1,6 +1,8 @@
 //! In: SQL as pg_dump writes it, of a database with pgvector or with PGVecto.rs. Out: its tokens in words that both sides share, so
 //! that two statements which mean the same are equal. This is the generator's own table of what becomes what.
 
+use super::indexwords;
+
 pub enum Dialect {
     /// In this schema.
     Pgvector(String),
@@ -36,11 +38,12 @@ pub fn normal(text: &str, dialect: &Dialect) -> Vec<String> {
     let tokens = tokens(text);
     let mut words = members(&tokens, dialect);
     without(&mut words);
-    words
+    grants(&mut words, dialect);
+    indexwords::normal(words)
 }
 
 /// Names of the extensions' members: PGVecto.rs's, and pgvector's.
-const MEMBERS: [(&str, &str); 18] = [
+const MEMBERS: [(&str, &str); 19] = [
     ("vector", "vector"),
     ("vecf16", "halfvec"),
     ("svector", "sparsevec"),
@@ -57,6 +60,7 @@ const MEMBERS: [(&str, &str); 18] = [
     ("bvector_hamming_ops", "bit_hamming_ops"),
     ("bvector_jaccard_ops", "bit_jaccard_ops"),
     ("binarize", "binary_quantize"),
+    ("subvector", "subvector"),
     ("vector_dims", "vector_dims"),
     ("vector_norm", "vector_norm"),
 ];
@@ -115,6 +119,44 @@ fn without(words: &mut Vec<String>) {
         at += skipped.max(1);
     }
     *words = kept;
+}
+
+/// The privilege MAINTAIN came with 17: ALL is one more than before.
+fn grants(words: &mut Vec<String>, dialect: &Dialect) {
+    const BEFORE: [&str; 7] = [
+        "SELECT",
+        "INSERT",
+        "REFERENCES",
+        "DELETE",
+        "TRIGGER",
+        "TRUNCATE",
+        "UPDATE",
+    ];
+    let mut statements: Vec<Vec<String>> = Vec::new();
+    for statement in words.split(|w| w == ";") {
+        let mut statement = statement.to_vec();
+        let privileges = statement
+            .iter()
+            .position(|w| w == "ON")
+            .filter(|_| statement[0] == "GRANT" || statement[0] == "REVOKE");
+        if let Some(on) = privileges {
+            let mut list: Vec<&str> = statement[1..on].iter().map(String::as_str).collect();
+            list.retain(|w| *w != ",");
+            if let Dialect::Pgvector(_) = dialect {
+                list.retain(|w| *w != "MAINTAIN");
+            }
+            if list.is_empty() {
+                continue;
+            }
+            if BEFORE.iter().all(|w| list.contains(w)) && list.len() == BEFORE.len() {
+                list = vec!["ALL"];
+            }
+            let list: Vec<String> = list.into_iter().map(String::from).collect();
+            statement.splice(1..on, list);
+        }
+        statements.push(statement);
+    }
+    *words = statements.join(&";".to_string());
 }
 
 fn unquoted(token: &str) -> String {
