@@ -7,9 +7,11 @@ use super::random::Rng;
 use super::types::{Type, Vector, Words};
 use super::usertypes::named;
 
+type Part = fn(&mut Database, &mut Rng);
+
 pub fn make(database: &mut Database) {
     let mut rng = database.stream("routines");
-    let parts: [(&str, fn(&mut Database, &mut Rng)); 7] = [
+    let parts: [(&str, Part); 7] = [
         ("sql functions", sql_functions),
         ("plpgsql functions", plpgsql),
         ("aggregates", aggregates),
