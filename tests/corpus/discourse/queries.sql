@@ -18,13 +18,13 @@ SELECT topic_id FROM ai_topics_embeddings WHERE model_id = 1 AND strategy_id = 1
 ORDER BY binary_quantize(embeddings)::bit(32) <~> '01010101010101010101010101010101', topic_id LIMIT 5;
 
 -- name: nearest by bits, with the index
-SELECT min(d), max(d) FROM (
+SELECT min(d) FROM (
     SELECT binary_quantize(embeddings)::bit(32) <~> B'01010101010101010101010101010101' AS d FROM ai_topics_embeddings WHERE model_id = 1 AND strategy_id = 1
     ORDER BY d LIMIT 5
 ) AS nearest;
 -- on the target: the index stands on PGVecto.rs's type
 -- index: ai_topics_embeddings_1_1_search_bit
-SELECT min(d), max(d) FROM (
+SELECT min(d) FROM (
     SELECT binary_quantize(embeddings)::vectors.bvector(32) <~> B'01010101010101010101010101010101' AS d FROM ai_topics_embeddings WHERE model_id = 1 AND strategy_id = 1
     ORDER BY d LIMIT 5
 ) AS nearest;
