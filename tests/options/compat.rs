@@ -1,7 +1,8 @@
 //! In: --compat-operators and queries in pgvector's words. Out: they run on the target, give what they gave, and use the index.
 
-use crate::common::Pair;
-use crate::common::db::Session;
+use crate::common::db::{Role, Session};
+use crate::common::run::start_between;
+use crate::common::{Pair, Place};
 
 fn items() -> Pair {
     Pair::with(
@@ -167,6 +168,78 @@ fn they_go_where_they_are_wanted_whatever_its_name() {
     assert_eq!(pair.target.rows(sql).len(), 1);
     let reset = "SET search_path = public; SELECT id FROM items ORDER BY e <=> '[1,2,3]' LIMIT 1";
     assert!(pair.target.try_rows(reset).is_err());
+}
+
+#[test]
+fn a_role_that_does_not_own_the_types_makes_all_but_the_casts() {
+    let role = Role::create(
+        &[Place::source(), Place::target()],
+        "LOGIN PASSWORD 'only for this test'",
+    );
+    let pair = items();
+    let mut target = pair.target.place.clone();
+    pair.source.exec(&format!(
+        "GRANT USAGE ON SCHEMA public TO {0}; GRANT SELECT ON ALL TABLES IN SCHEMA public TO {0}",
+        role.name
+    ));
+    pair.target.exec(&format!(
+        "CREATE EXTENSION vectors; GRANT USAGE ON SCHEMA vectors TO {0}; GRANT CREATE ON DATABASE {1} TO {0}; GRANT CREATE ON SCHEMA public TO {0}",
+        role.name, target.database
+    ));
+    target.user = role.name.clone();
+    target.password = Some("only for this test".into());
+    let outcome = start_between(
+        &pair.source.place,
+        &target,
+        &["--no-owner", "--compat-operators", "public"],
+    )
+    .ended();
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    outcome.says(&["gets no casts", "CREATE CAST (vectors.bvector AS"]);
+    let session = target.session();
+    for (sql, index) in [
+        (
+            "SELECT id FROM items ORDER BY e <=> '[1,2,3]'::vector LIMIT 5",
+            "cosine",
+        ),
+        (
+            "SELECT id FROM items ORDER BY b <~> '101' LIMIT 5",
+            "hamming",
+        ),
+    ] {
+        let plan = plan(&session, sql);
+        assert!(
+            plan.contains(&format!("Index Scan using {index} ")),
+            "{sql}\n{plan}"
+        );
+    }
+    // What the note says to run is all that was missing.
+    let by_hand = outcome
+        .out
+        .lines()
+        .find_map(|l| l.split_once("after the run: "))
+        .map(|(_, sql)| sql.to_string());
+    pair.target
+        .exec(&by_hand.expect("the casts, to be made by hand"));
+    session.exec("SELECT b <~> (SELECT b FROM items LIMIT 1), ARRAY[1,2]::vector FROM items");
+}
+
+#[test]
+fn tables_that_are_there_already_get_them_too() {
+    let pair = items();
+    pair.target.exec(
+        "CREATE EXTENSION vectors;
+         CREATE TABLE items (id int PRIMARY KEY, e vectors.vector(3), h vectors.vecf16(3), s vectors.svector(3), b vectors.bvector(3))",
+    );
+    pair.copy(&[
+        "--schema-source",
+        "existing",
+        "--compat-operators",
+        "public",
+    ]);
+    let sql =
+        "SELECT id, cosine_distance(e, '[1,2,3]') FROM items ORDER BY e <=> '[1,2,3]' LIMIT 5";
+    pair.alike(sql, sql);
 }
 
 #[test]
