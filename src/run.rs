@@ -59,7 +59,10 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
     let holder = snapshot::hold(&options.source).await?;
     let readers = Readers::open(&options.source, &holder, options.jobs).await?;
     let source = catalog::read(&holder.session).await?;
-    let selection = select::close(&source, &patterns);
+    let mut selection = select::close(&source, &patterns);
+    if options.schema_source == SchemaSource::Dump {
+        select::offered(&source, &described, &mut selection);
+    }
     let (plan, schema) = prepare::planned(
         options,
         &holder,

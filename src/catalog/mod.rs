@@ -2,6 +2,7 @@
 //! `pg_depend` ties to pgvector. It decides nothing; `plan` does. The target's description is in `target`.
 
 pub mod access;
+pub mod extensions;
 mod members;
 pub mod portable;
 pub mod settings;
@@ -37,6 +38,7 @@ pub struct Source {
     pub vector_version: String,
     pub vector_schema: String,
     pub access: access::SourceAccess,
+    pub extensions: Vec<extensions::Extension>,
     pub relations: Vec<Relation>,
     pub types: HashMap<u32, Type>,
     pub indexes: Vec<Index>,

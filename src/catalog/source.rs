@@ -7,7 +7,7 @@ use dialect::dump::ObjectId;
 use dialect::types::SourceType;
 use tokio_postgres::{Client, Row};
 
-use super::{Column, Index, Relation, Source, Type, access, members};
+use super::{Column, Index, Relation, Source, Type, access, extensions, members};
 use crate::error::{Error, Result, Side};
 
 /// User relations: not the system's, and not members of an extension.
@@ -42,6 +42,7 @@ pub async fn tables_now(client: &Client) -> Result<Vec<(u32, String, String)>> {
 /// Reads all that the plan needs, inside the snapshot that `client` is in.
 pub async fn read(client: &Client) -> Result<Source> {
     let mut source = database(client).await?;
+    source.extensions = extensions::source(client).await?;
     let vector_types = vector_types(client).await?;
     source.types = types(client, &vector_types).await?;
     source.relations = relations(client).await?;

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use tokio_postgres::Client;
 
 use super::access::{self, TargetAccess};
+use super::extensions::{self, Offer};
 use crate::error::{Error, Result, Side};
 
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ pub struct Target {
     pub max_connections: i32,
     pub relations: HashMap<(String, String), Existing>,
     pub roles: HashSet<String>,
+    /// What it has to offer, by name.
+    pub extensions: HashMap<String, Offer>,
 }
 
 /// A relation that is on the target already.
@@ -68,6 +71,7 @@ pub async fn read(client: &Client) -> Result<Target> {
         vectors_preloaded: preloaded(client).await?,
         relations: relations(client).await?,
         roles: roles(client).await?,
+        extensions: extensions::target(client).await?,
     })
 }
 

@@ -4,6 +4,7 @@
 pub mod access;
 mod checks;
 mod columns;
+pub mod extensions;
 
 use std::collections::{HashMap, HashSet};
 

@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use dialect::dump::ObjectId;
 
 use super::{Patterns, Scope, Selection};
+use crate::catalog::target::Target;
 use crate::catalog::{Relation, Source, class};
-use crate::plan::{Finding, Severity};
+use crate::plan::{Finding, Severity, extensions};
 
 /// pg_depend, to be read from both ends.
 struct Graph<'a> {
@@ -52,6 +53,7 @@ pub fn close(source: &Source, patterns: &Patterns) -> Selection {
         scope,
         excluded,
         barred,
+        lacking: HashMap::new(),
         owners: graph.owners,
         schemas: patterns
             .schemas
@@ -71,6 +73,52 @@ pub fn close(source: &Source, patterns: &Patterns) -> Selection {
         }
     }
     selection
+}
+
+/// Takes what needs an extension that the target lacks out of a selection, with findings for the extensions.
+pub fn offered(source: &Source, target: &Target, selection: &mut Selection) {
+    let graph = Graph::new(source);
+    for extension in &source.extensions {
+        let id = ObjectId {
+            class: EXTENSION,
+            oid: extension.oid,
+        };
+        if !selection.comes(id) {
+            continue;
+        }
+        let needing = graph.barred(&HashMap::from([(id, extension.oid)]));
+        let relations = source.relations.iter();
+        let named = relations
+            .filter(|r| needing.contains_key(&r.id()) && selection.relations.contains(&r.oid));
+        let mut named: Vec<String> = named.map(|r| r.display()).collect();
+        // Indexes, functions, types: whatever is neither a member nor a relation.
+        let others = needing.keys().filter(|o| o.class != class::RELATION);
+        let others =
+            others.filter(|o| !graph.is_member(**o) && graph.needs_member(**o, extension.oid));
+        let others = others.count();
+        if others > 0 {
+            named.push(format!("other objects ({others})"));
+        }
+        let findings = extensions::findings(extension, target, &named);
+        selection.findings.extend(findings);
+        if extensions::lacking(extension, target).is_some() {
+            selection
+                .relations
+                .retain(|oid| !needing.contains_key(&relation_id(*oid)));
+            selection.lacking.extend(needing);
+            selection.lacking.insert(id, extension.oid);
+            if matches!(selection.scope, Scope::Everything) {
+                selection.scope = Scope::AllBut;
+            }
+        }
+    }
+}
+
+fn relation_id(oid: u32) -> ObjectId {
+    ObjectId {
+        class: class::RELATION,
+        oid,
+    }
 }
 
 /// The relations that hold rows or show them are worth a word when nobody named them.
@@ -194,6 +242,18 @@ impl<'a> Graph<'a> {
             );
         }
         found
+    }
+
+    /// Whether an object needs a member of the extension itself, not by way of something else.
+    fn needs_member(&self, object: ObjectId, extension: u32) -> bool {
+        let member = |o: &ObjectId| {
+            let needs = self.needs.get(o).into_iter().flatten();
+            needs
+                .into_iter()
+                .any(|(n, kind)| *kind == 'e' && n.class == EXTENSION && n.oid == extension)
+        };
+        let needs = self.needs.get(&object).into_iter().flatten();
+        needs.into_iter().any(|(n, _)| member(n))
     }
 
     fn is_member(&self, object: ObjectId) -> bool {

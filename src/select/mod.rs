@@ -9,7 +9,7 @@ mod sieve;
 #[cfg(test)]
 mod tests;
 
-pub use closure::close;
+pub use closure::{close, offered};
 pub use patterns::{Patterns, patterns};
 pub use sieve::Sieve;
 
@@ -26,6 +26,8 @@ pub struct Selection {
     excluded: HashMap<ObjectId, u32>,
     /// What would come, but needs something that is excluded, with the relation that the exclusion is about.
     barred: HashMap<ObjectId, u32>,
+    /// What needs an extension that the target lacks, with the extension's OID.
+    lacking: HashMap<ObjectId, u32>,
     owners: HashMap<ObjectId, u32>,
     /// Schemas that were named.
     schemas: HashSet<String>,
@@ -47,6 +49,9 @@ impl Selection {
     }
 
     fn comes(&self, object: ObjectId) -> bool {
+        if self.lacking.contains_key(&object) {
+            return false;
+        }
         match &self.scope {
             Scope::Everything => true,
             Scope::AllBut => {

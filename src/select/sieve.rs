@@ -76,6 +76,22 @@ impl<'a> Sieve<'a> {
         if entry.kind == "DEFAULT ACL" && entry.schema.is_none() {
             return true;
         }
+        if let Some(extension) = self.selection.lacking.get(&object) {
+            // Of a whole that does not come its parts need no word, and the extension has its own.
+            let owner = self.selection.owner(object).map(relation);
+            let whole = owner.is_none_or(|owner| self.selection.comes(owner));
+            if whole && entry.kind != "EXTENSION" {
+                let mut extensions = self.source.extensions.iter();
+                let name = extensions
+                    .find(|e| e.oid == *extension)
+                    .map(|e| e.name.clone());
+                let name = name.unwrap_or_default();
+                let reason =
+                    format!("left out: it needs the extension {name}, which the target lacks");
+                self.find(Severity::Note, entry, reason, "");
+            }
+            return false;
+        }
         if let Some(root) = self.selection.barred.get(&object) {
             // Parts of what does not come: one finding, for the whole, is enough.
             let owner = self.selection.owner(object).map(relation);

@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod extensions;
 mod findings;
 mod rows;
 mod servers;
