@@ -65,7 +65,14 @@ pub async fn planned(
     }
     let sections =
         schema::dump::both_sections(options, &holder.id, &plan::access::unread(source)).await?;
-    let mut schema = schema::translate(&sections, source, selection, &mut plan, options)?;
+    let mut schema = schema::translate(
+        &sections,
+        source,
+        selection,
+        &mut plan,
+        options,
+        &described.tablespaces,
+    )?;
     if options.format == Format::Native && plan.has_conversions() {
         let relations = source.relations.iter();
         let comes = relations

@@ -33,6 +33,8 @@ pub struct Report {
     pub broken_indexes: Vec<String>,
     /// What could not be done after the rows were committed.
     pub failed: Vec<Failed>,
+    /// What the target refused and nobody needs.
+    pub optional: Vec<Failed>,
     pub findings: Vec<Finding>,
     /// Objects that needed a decision and were left out.
     pub left_out: usize,
@@ -206,6 +208,12 @@ impl Report {
                 let ddl = f.ddl.join("; ").replace('\n', "\n      ");
                 line(&mut out, format_args!("    by hand: {ddl};"));
             }
+        }
+        if !self.optional.is_empty() {
+            line(&mut out, format_args!("\nNot done, and not needed"));
+        }
+        for f in &self.optional {
+            line(&mut out, format_args!("  {}: {}", f.object, f.reason));
         }
         findings(&mut out, &self.findings);
         self.summary(&mut out, rows);

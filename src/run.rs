@@ -129,7 +129,11 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
         .zip(&copied)
         .zip(verdicts)
         .zip(now.tables);
-    let AfterData { built, failed } = after_data;
+    let AfterData {
+        built,
+        failed,
+        optional,
+    } = after_data;
     let report = Report {
         program: concat!("pgv2rs-copy ", env!("CARGO_PKG_VERSION")).into(),
         source: server(
@@ -157,6 +161,7 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
             && failed.is_empty(),
         broken_indexes: broken,
         failed,
+        optional,
         left_out: plan
             .findings
             .iter()

@@ -3,7 +3,7 @@
 
 use tokio_postgres::Client;
 
-use super::AfterData;
+use super::{AfterData, Failed};
 use crate::catalog::Relation;
 use crate::connect::Endpoint;
 use crate::error::{Error, Result, Side};
@@ -71,12 +71,21 @@ pub async fn sequences(
     Ok(moved)
 }
 
-/// `relations` are quoted names.
+/// Statistics make queries fast, not right: a refusal is said, and fails nothing. `relations` are quoted names.
 pub async fn analyze(target: &Client, relations: &[String], after: &mut AfterData) -> Result<()> {
     for name in relations {
         let sql = format!("ANALYZE {name}");
         if let Err(e) = target.batch_execute(&sql).await {
-            refused(after, &sql, format!("analyzing {name}"), e, sql.clone())?;
+            let error = Error::new(Side::Target, format!("analyzing {name}")).because(e);
+            if error.sqlstate().is_none() {
+                return Err(error);
+            }
+            tracing::warn!("{}", error.chain());
+            after.optional.push(Failed {
+                object: sql.clone(),
+                reason: error.server_says(),
+                ddl: vec![sql],
+            });
         }
     }
     Ok(())

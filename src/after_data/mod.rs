@@ -39,6 +39,8 @@ pub struct Failed {
 pub struct AfterData {
     pub built: Vec<Built>,
     pub failed: Vec<Failed>,
+    /// What was refused too, but nobody needs: it fails no run.
+    pub optional: Vec<Failed>,
 }
 
 impl AfterData {

@@ -16,6 +16,11 @@ use std::collections::{HashMap, HashSet};
 use dialect::dump::ObjectId;
 use dialect::types::SourceType;
 
+/// By what text is sorted in the database; the columns have other names in other versions.
+const LOCALE: &str = "SELECT concat_ws(' ', CASE j->>'datlocprovider' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' ELSE 'libc' END, \
+    coalesce(j->>'datlocale', j->>'daticulocale', j->>'datcollate'), nullif(j->>'datctype', j->>'datcollate')) \
+    FROM (SELECT to_jsonb(d) AS j FROM pg_catalog.pg_database d WHERE d.datname = current_database()) d";
+
 /// The catalogs whose OIDs name a kind of object, in pg_depend and in pg_dump's comments.
 pub mod class {
     pub const RELATION: u32 = 1259;
@@ -34,6 +39,8 @@ pub struct Source {
     pub system_identifier: Option<String>,
     pub database: String,
     pub roles: HashSet<String>,
+    /// By what text is sorted.
+    pub locale: String,
     pub encoding: String,
     pub vector_version: String,
     pub vector_schema: String,

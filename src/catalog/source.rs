@@ -79,6 +79,7 @@ async fn database(client: &Client) -> Result<Source> {
         encoding: row.get(2),
         vector_version: vector.get(0),
         vector_schema: vector.get(1),
+        locale: rows(client, "the database's locale", super::LOCALE).await?[0].get(0),
         roles: roles.iter().map(|r| r.get(0)).collect(),
         ..Source::default()
     })

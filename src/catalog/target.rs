@@ -25,6 +25,11 @@ pub struct Target {
     pub max_connections: i32,
     pub relations: HashMap<(String, String), Existing>,
     pub roles: HashSet<String>,
+    pub tablespaces: HashSet<String>,
+    /// By what text is sorted.
+    pub locale: String,
+    /// Event triggers that fire for what this program does.
+    pub event_triggers: Vec<String>,
     /// What it has to offer, by name.
     pub extensions: HashMap<String, Offer>,
 }
@@ -70,7 +75,16 @@ pub async fn read(client: &Client) -> Result<Target> {
         max_connections: row.get(6),
         vectors_preloaded: preloaded(client).await?,
         relations: relations(client).await?,
-        roles: roles(client).await?,
+        roles: names(client, "SELECT rolname::text FROM pg_catalog.pg_roles")
+            .await?
+            .into_iter()
+            .collect(),
+        tablespaces: names(client, "SELECT spcname::text FROM pg_catalog.pg_tablespace")
+            .await?
+            .into_iter()
+            .collect(),
+        locale: names(client, super::LOCALE).await?.concat(),
+        event_triggers: names(client, EVENT_TRIGGERS).await?,
         extensions: extensions::target(client).await?,
     })
 }
@@ -142,9 +156,14 @@ pub async fn has_rows(client: &Client, schema: &str, table: &str) -> Result<bool
     Ok(row.get(0))
 }
 
-async fn roles(client: &Client) -> Result<HashSet<String>> {
-    let sql = "SELECT rolname::text FROM pg_catalog.pg_roles";
-    let rows = client.query(sql, &[]).await.map_err(on("the roles"))?;
+/// On statements, not on logins; the extensions' own know what they do.
+const EVENT_TRIGGERS: &str = "SELECT t.evtname::text FROM pg_catalog.pg_event_trigger t WHERE t.evtenabled IN ('O', 'A') \
+    AND t.evtevent <> 'login' AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d \
+      WHERE d.classid = 'pg_catalog.pg_event_trigger'::pg_catalog.regclass AND d.objid = t.oid AND d.deptype = 'e') ORDER BY 1";
+
+async fn names(client: &Client, sql: &str) -> Result<Vec<String>> {
+    let attempt = "roles, tablespaces and the like";
+    let rows = client.query(sql, &[]).await.map_err(on(attempt))?;
     Ok(rows.iter().map(|r| r.get(0)).collect())
 }
 

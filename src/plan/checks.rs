@@ -2,7 +2,7 @@
 
 use super::{ColumnPlan, Finding, Severity, Wishes};
 use crate::catalog::target::Target;
-use crate::catalog::{Relation, Source};
+use crate::catalog::{Relation, Source, ident};
 use crate::cli::{Format, SchemaSource};
 
 /// What is wrong with the two servers before any table is looked at.
@@ -46,8 +46,36 @@ pub fn servers(source: &Source, target: &Target, wishes: &Wishes) -> Vec<Finding
             "lower --jobs and --index-jobs, or raise max_connections",
         );
     }
+    findings.extend(surroundings(source, target));
     if wishes.format == Format::Native {
         findings.extend(vectors_extension(target));
+    }
+    findings
+}
+
+/// What is otherwise on the target, and worth knowing.
+fn surroundings(source: &Source, target: &Target) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if source.locale != target.locale {
+        let reason = format!(
+            "text is sorted by {} on the source and by {} on the target",
+            source.locale, target.locale
+        );
+        let note = Finding::new(Severity::Note, "target", reason);
+        findings.push(note.remedy(
+            "where the order of text matters (ORDER BY, ranges, partitions), make the target database with the source's locale, TEMPLATE template0",
+        ));
+    }
+    for trigger in &target.event_triggers {
+        let object = format!("event trigger {} of the target", ident(trigger));
+        let note = Finding::new(
+            Severity::Note,
+            object,
+            "is there already, and fires for every statement that makes an object",
+        );
+        findings.push(
+            note.remedy("disable it for the move if it should not: ALTER EVENT TRIGGER … DISABLE"),
+        );
     }
     findings
 }

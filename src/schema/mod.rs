@@ -165,6 +165,7 @@ pub fn translate(
     selection: &Selection,
     plan: &mut Plan,
     options: &Options,
+    tablespaces: &HashSet<String>,
 ) -> Result<Schema> {
     let parse = |text: &str| {
         dialect::dump::parse(text).map_err(Error::on(Side::Internal, "reading pg_dump's output"))
@@ -177,6 +178,7 @@ pub fn translate(
         left_out: plan.left_out.clone(),
         gone: LeftOut::default(),
         vector_entries: HashSet::new(),
+        tablespaces,
         tablespace: None,
         schema: Schema::default(),
         findings: Vec::new(),
@@ -217,6 +219,8 @@ struct Translation<'a> {
     gone: LeftOut,
     /// The dump's numbers of vector indexes: what comments on one cannot be rehearsed without it.
     vector_entries: HashSet<u32>,
+    /// The target's.
+    tablespaces: &'a HashSet<String>,
     /// The second section's default_tablespace at this point.
     tablespace: Option<String>,
     schema: Schema,
@@ -264,9 +268,10 @@ impl Translation<'_> {
                 self.left_out.extend(relation);
                 continue;
             }
+            let statements = self.known_tablespaces(translated.statements);
             let statements = match session {
-                true => self.without_tablespace(translated.statements),
-                false => translated.statements,
+                true => self.without_tablespace(statements),
+                false => statements,
             };
             if !statements.is_empty() {
                 self.note_needs(entry, &statements, context);
@@ -297,6 +302,29 @@ impl Translation<'_> {
                 places.insert(entry.schema.clone());
             }
         }
+    }
+
+    /// What stood in a tablespace that the target lacks goes to the default one.
+    fn known_tablespaces(&mut self, mut statements: Vec<String>) -> Vec<String> {
+        for statement in &mut statements {
+            let Some(value) = statement.strip_prefix("SET default_tablespace = ") else {
+                continue;
+            };
+            let name = value.trim_matches('"').replace("\"\"", "\"");
+            if value == "''" || self.tablespaces.contains(&name) {
+                continue;
+            }
+            let object = format!("tablespace {value}");
+            if !self.findings.iter().any(|f| f.object == object) {
+                let reason =
+                    "is not on the target: what stood in it goes to the default tablespace";
+                let note = Finding::new(Severity::Note, object, reason);
+                self.findings
+                    .push(note.remedy("CREATE TABLESPACE on the target first, if it should not"));
+            }
+            *statement = "SET default_tablespace = ''".into();
+        }
+        statements
     }
 
     /// The second section's steps do not run in its order, so each carries the tablespace that was in force at its place.

@@ -63,6 +63,7 @@ fn enums_domains_arrays_and_ranges_are_the_same_text() {
     );
 }
 
+/// Elsewhere identities were dropped (pgstream#753).
 #[test]
 fn identities_and_serials_go_on_after_the_last_value() {
     let pair = Pair::with(
@@ -101,6 +102,7 @@ fn identities_and_serials_go_on_after_the_last_value() {
     assert!(refused.is_err(), "the identity is still GENERATED ALWAYS");
 }
 
+/// Elsewhere they were copied, which the target refuses (pgstream#496).
 #[test]
 fn stored_generated_columns_are_computed_by_the_target() {
     let pair = Pair::with(

@@ -4,6 +4,7 @@
 use crate::common::db::Role;
 use crate::common::{Pair, Place};
 
+/// Partitioned parents and the keys around them came wrongly elsewhere (pgcopydb#856, pgcopydb#1032).
 #[test]
 fn partitioned_tables_of_two_levels_keep_each_row_in_its_leaf() {
     let pair = Pair::with(
@@ -98,6 +99,7 @@ fn materialized_views_are_filled_and_indexed_and_those_without_data_stay_so() {
     pair.same_answer("SELECT indexdef FROM pg_indexes WHERE tablename = 'm'");
 }
 
+/// Mixed case was folded elsewhere (ReplicaDB#198).
 #[test]
 fn odd_names_are_quoted_by_the_servers_rules() {
     let pair = Pair::with(

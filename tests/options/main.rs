@@ -5,6 +5,7 @@
 mod common;
 
 mod compat;
+mod hurt;
 mod least;
 mod roles;
 mod selection;
