@@ -58,6 +58,16 @@ pub enum Cause {
     ArrayHeader { ndim: i32, flags: i32 },
     /// An array dimension that is not positive, or dimensions whose product is beyond the payload.
     ArrayDimension { length: i32 },
+    /// The bytes name another type than the plan found in the catalog.
+    TypeOid { found: u32, expected: u32 },
+    /// A composite with another number of fields than its type has attributes.
+    Attributes { found: i32, expected: u32 },
+    /// A range with flags that PostgreSQL does not send.
+    RangeFlags { flags: u8 },
+    /// A multirange of a negative number of ranges, or of more than the value has room for.
+    Ranges { found: i32 },
+    /// An infinite interval, which PostgreSQL knows from 17 on.
+    InfiniteInterval,
     /// The converted field would pass PostgreSQL's limit of 1 GiB for a value.
     TooLarge { bytes: u64 },
 }
@@ -153,6 +163,24 @@ impl fmt::Display for Cause {
                     "an array dimension of length {length} does not fit the value"
                 )
             }
+            Cause::TypeOid { found, expected } => {
+                write!(
+                    f,
+                    "the value names the type with OID {found}, the catalog the one with OID {expected}"
+                )
+            }
+            Cause::Attributes { found, expected } => {
+                write!(
+                    f,
+                    "the composite has {found} fields, its type {expected} attributes"
+                )
+            }
+            Cause::RangeFlags { flags } => write!(f, "the range has the flags {flags:#04x}"),
+            Cause::Ranges { found } => write!(f, "the multirange declares {found} ranges"),
+            Cause::InfiniteInterval => write!(
+                f,
+                "the interval is infinite, which the target's PostgreSQL (before 17) would take for a finite one"
+            ),
             Cause::TooLarge { bytes } => {
                 write!(
                     f,

@@ -1,5 +1,6 @@
 //! Comes in: single values, sound and broken. Goes out: whether the converter writes what belongs there, and refuses the rest
-//! with the cause and the byte. Whole rows are in rows.rs, what servers recorded is in golden.rs.
+//! with the cause and the byte. Arrays and what else is made of values is in
+//! nested.rs, whole rows are in rows.rs, what servers recorded is in golden.rs.
 mod support;
 
 use pgv2rs_codec::convert::{Conversion, Encoding, Form, Kind, Overflow};
@@ -9,7 +10,6 @@ use support::{
 };
 
 const KINDS: [Kind; 4] = [Kind::F32, Kind::F16, Kind::Bits, Kind::Sparse];
-const OID: u32 = 0x0001_2345;
 
 /// Where a fault in a payload is found, from the payload's first byte, and what it is.
 fn fault(conversion: &Conversion, payload: &[u8]) -> (u64, Cause) {
@@ -282,115 +282,4 @@ fn an_empty_bit_string_becomes_an_empty_array() {
     let conversion = conversion(pgvector(Kind::Bits), REAL_ARRAY);
     let expected = [0u32, 0, 700].map(u32::to_be_bytes).concat();
     assert_eq!(convert_field(&conversion, &[0; 4]), Ok(expected));
-}
-
-#[test]
-fn arrays_keep_shape_and_nulls_and_get_the_element_type_of_the_target() {
-    let conversion = vector_to(Kind::F32)
-        .elements_of(OID)
-        .expect("an array type");
-    let little = |elements: &[f32]| {
-        let dims = (elements.len() as u16).to_le_bytes();
-        let elements = elements.iter().flat_map(|x| x.to_le_bytes());
-        Some(dims.into_iter().chain(elements).collect::<Vec<u8>>())
-    };
-    let source = array(
-        16_400,
-        1,
-        &[Some(vector(&[1.0, 2.0])), None, Some(vector(&[3.0]))],
-    );
-    let expected = array(OID, 1, &[little(&[1.0, 2.0]), None, little(&[3.0])]);
-    assert_eq!(convert_field(&conversion, &source), Ok(expected));
-
-    let one = Some(vector(&[1.0]));
-    let mut two_by_one = array(16_400, 0, &[one.clone(), one]);
-    two_by_one.splice(
-        ..20,
-        [2, 0, 16_400, 2, 0, 1, -3].map(i32::to_be_bytes).concat(),
-    );
-    let converted = convert_field(&conversion, &two_by_one).expect("a value");
-    assert_eq!(
-        converted[..28],
-        [2, 0, OID as i32, 2, 0, 1, -3]
-            .map(i32::to_be_bytes)
-            .concat()
-    );
-    assert_eq!(
-        converted[28..],
-        [[0, 0, 0, 6, 1, 0], [0, 0, 0x80, 0x3f, 0, 0]].concat()[..10].repeat(2)
-    );
-
-    let empty = [0u32, 0, 16_400].map(u32::to_be_bytes).concat();
-    let expected = [0u32, 0, OID].map(u32::to_be_bytes).concat();
-    assert_eq!(convert_field(&conversion, &empty), Ok(expected));
-}
-
-#[test]
-fn real_arrays_have_no_arrays_of_themselves() {
-    for kind in KINDS {
-        assert!(
-            conversion(pgvector(kind), REAL_ARRAY)
-                .elements_of(OID)
-                .is_none()
-        );
-    }
-}
-
-#[test]
-fn refuses_arrays_that_postgres_would_not_write() {
-    let conversion = vector_to(Kind::F32)
-        .dims(Some(1))
-        .elements_of(OID)
-        .expect("an array type");
-    let good = array(16_400, 0, &[Some(vector(&[1.0])), Some(vector(&[2.0]))]);
-    assert!(convert_field(&conversion, &good).is_ok());
-    let with = |at: usize, word: i32| {
-        let mut array = good.clone();
-        array[at..at + 4].copy_from_slice(&word.to_be_bytes());
-        fault(&conversion, &array)
-    };
-    for ndim in [-1, 7] {
-        assert_eq!(with(0, ndim), (0, Cause::ArrayHeader { ndim, flags: 0 }));
-    }
-    assert_eq!(with(4, 2), (0, Cause::ArrayHeader { ndim: 1, flags: 2 }));
-    for length in [0, -1, i32::MAX] {
-        assert_eq!(with(12, length), (12, Cause::ArrayDimension { length }));
-    }
-    assert_eq!(
-        with(12, 1),
-        (
-            32,
-            Cause::Length {
-                found: 44,
-                expected: 32
-            }
-        )
-    );
-    assert_eq!(with(12, 3), (44, Cause::Truncated));
-    assert_eq!(with(20, -2), (20, Cause::FieldLength { length: -2 }));
-    assert_eq!(
-        with(36, 2 << 16),
-        (
-            44,
-            Cause::Length {
-                found: 8,
-                expected: 12
-            }
-        )
-    );
-    let long = array(
-        16_400,
-        0,
-        &[Some(vector(&[1.0])), Some(vector(&[2.0, 3.0]))],
-    );
-    assert_eq!(
-        fault(&conversion, &long),
-        (
-            36,
-            Cause::Dims {
-                found: 2,
-                expected: 1
-            }
-        )
-    );
 }

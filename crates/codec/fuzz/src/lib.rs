@@ -1,36 +1,45 @@
 //! Comes in: any bytes, from libFuzzer or from the committed corpus. Goes out: nothing, or a panic where the codec broke a
 //! promise. `tests/corpus.rs` of the codec compiles this same file and runs it over the corpus as ordinary tests.
+mod reader;
 mod target;
 
 use bytes::Bytes;
 use pgv2rs_codec::batch::Batch;
 use pgv2rs_codec::convert::{
-    Column, Conversion, Converted, Converter, Encoding, Form, Kind, Overflow,
+    Column, Conversion, Converted, Converter, Encoding, Form, Kind, Oids, Overflow,
 };
 use pgv2rs_codec::error::Error;
 use pgv2rs_codec::frame::{Rows, Splitter};
 use pgv2rs_codec::kernel::Isa;
 
+use reader::reads;
 pub use target::accepts;
 
-const ELEMENT_OID: u32 = 70_000;
+const ELEMENT: Oids = Oids {
+    source: 16_400,
+    target: 70_000,
+};
 
 /// What a target is run with.
 enum Entry {
     Framing,
     Arrays,
+    Nested,
+    Text,
     Digest,
     Conversion(Kind, Kind, Encoding),
 }
 
 /// All targets by the name of their file and of their folder of the corpus.
-const ENTRIES: [(&str, Entry); 15] = {
+const ENTRIES: [(&str, Entry); 17] = {
     use Encoding::{Pgvectors as Rs, RealArray as Array};
-    use Entry::{Arrays, Conversion as To, Digest, Framing};
+    use Entry::{Arrays, Conversion as To, Digest, Framing, Nested, Text};
     use Kind::{Bits, F16, F32, Sparse};
     [
         ("framing", Framing),
         ("arrays", Arrays),
+        ("nested", Nested),
+        ("text", Text),
         ("digest", Digest),
         ("vector_to_vector", To(F32, F32, Rs)),
         ("vector_to_vecf16", To(F32, F16, Rs)),
@@ -58,6 +67,8 @@ pub fn run(name: &str, data: &[u8]) {
     match entry.map(|(_, entry)| entry) {
         Some(Entry::Framing) => framing(data),
         Some(Entry::Arrays) => arrays(data),
+        Some(Entry::Nested) => nested(data),
+        Some(Entry::Text) => text(data),
         Some(Entry::Digest) => digest(data),
         Some(Entry::Conversion(from, kind, encoding)) => {
             let from = Form {
@@ -125,7 +136,7 @@ fn conversion(from: Form, to: Form, data: &[u8]) {
         return;
     }
     let conversion = configured(from, to, *options);
-    if let Some(payload) = convert_alike(&conversion, payload) {
+    if let Some(payload) = convert_alike(Column::Convert(conversion), payload) {
         assert!(accepts(to, &payload) || infinite(to, *options));
     }
 }
@@ -151,13 +162,70 @@ fn arrays(data: &[u8]) {
         kind: Kind::F16,
         encoding: Encoding::Pgvectors,
     };
-    let conversion = configured(vector, vecf16, *options).elements_of(ELEMENT_OID);
-    let conversion = conversion.expect("vecf16[] is a type");
-    if let Some(array) = convert_alike(&conversion, payload) {
-        for element in target::elements(&array, ELEMENT_OID) {
+    let column = array_of_type(
+        ELEMENT,
+        Column::Convert(configured(vector, vecf16, *options)),
+    );
+    if let Some(array) = convert_alike(column, payload) {
+        for element in target::elements(&array, ELEMENT.target) {
             assert!(accepts(vecf16, element) || infinite(vecf16, *options));
         }
     }
+}
+
+/// First byte: which of some nested types. The rest: a payload of it. What comes out is the same value with the target's OIDs: it
+/// passes as its own, once more through the same types with the OIDs of the target on both sides.
+fn nested(data: &[u8]) {
+    let [which, payload @ ..] = data else { return };
+    let column = |oids: Oids| {
+        let attributes = vec![
+            (oids, Column::Pass),
+            (oids, array_of_type(oids, Column::FiniteInterval)),
+            (oids, Column::PassArray),
+        ];
+        let composite = Column::Composite(attributes);
+        match which % 4 {
+            0 => composite,
+            1 => array_of_type(oids, composite),
+            2 => Column::Range(Box::new(composite)),
+            _ => Column::Multirange(Box::new(array_of_type(oids, Column::Pass))),
+        }
+    };
+    let source = ELEMENT.target;
+    let settled = Oids { source, ..ELEMENT };
+    if let Some(written) = convert_alike(column(ELEMENT), payload) {
+        assert!(written.len() == payload.len());
+        assert!(convert_alike(column(settled), &written) == Some(written));
+    }
+}
+
+fn array_of_type(element: Oids, of: Column) -> Column {
+    let of = Box::new(of);
+    Column::Array { element, of }
+}
+
+/// First byte: which type of vector. The rest: its payload. Its text says the value that its binary form is.
+fn text(data: &[u8]) {
+    use Kind::{Bits, F16, F32, Sparse};
+    let [which, payload @ ..] = data else { return };
+    let from = [F32, F16, Bits, Sparse][usize::from(which % 4)];
+    let form = |kind, encoding| Form { kind, encoding };
+    let to = match which & 4 {
+        0 => form(from, Encoding::Pgvectors),
+        _ => form(F32, Encoding::RealArray),
+    };
+    if from == Sparse && to.encoding == Encoding::RealArray && takes_minutes(payload) {
+        return;
+    }
+    let column = Column::Convert(configured(form(from, Encoding::Pgvector), to, 0));
+    let Some(binary) = convert_alike(column.clone(), payload) else {
+        return;
+    };
+    let mut line = Vec::new();
+    let converter = Converter::text(vec![column]).expect("vectors have a text");
+    let written = converter.convert(&row_of(payload), &mut line);
+    assert!(written.is_ok() && line.pop() == Some(b'\n'));
+    assert!(reads(to, &line) == Some(binary));
 }
 
 /// The bytes are one row of two columns, the second an array: cut anywhere or not, passed on or read back, its digest is one.
@@ -192,17 +260,9 @@ fn infinite(to: Form, options: u8) -> bool {
 }
 
 /// Converts one field with every instruction set, and in parts; all must agree. The field that came out, if one did.
-fn convert_alike(conversion: &Conversion, payload: &[u8]) -> Option<Vec<u8>> {
-    let mut row = vec![0, 1];
-    row.extend((payload.len() as i32).to_be_bytes());
-    row.extend(payload);
-    let mut batch = batch_of(vec![Rows {
-        bytes: row.into(),
-        first_row: 1,
-        rows: 1,
-        offset: 0,
-    }]);
-    let columns = vec![Column::Convert(conversion.clone())];
+fn convert_alike(column: Column, payload: &[u8]) -> Option<Vec<u8>> {
+    let mut batch = row_of(payload);
+    let columns = vec![column];
     let results: Vec<(Result<Converted, Error>, Vec<u8>)> = Isa::available()
         .into_iter()
         .map(|isa| {
@@ -222,6 +282,19 @@ fn convert_alike(conversion: &Conversion, payload: &[u8]) -> Option<Vec<u8>> {
     );
     assert!(part == field && batch.is_empty() == first.is_ok());
     first.is_ok().then(|| field[6..].to_vec())
+}
+
+/// A row of one field.
+fn row_of(payload: &[u8]) -> Batch {
+    let mut row = vec![0, 1];
+    row.extend((payload.len() as i32).to_be_bytes());
+    row.extend(payload);
+    batch_of(vec![Rows {
+        bytes: row.into(),
+        first_row: 1,
+        rows: 1,
+        offset: 0,
+    }])
 }
 
 fn split(stream: &[u8], len: usize, columns: u16) -> (Vec<Rows>, Result<u64, Error>) {

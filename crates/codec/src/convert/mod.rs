@@ -1,8 +1,10 @@
 //! Comes in: batches of whole rows, and what each column is. Goes out: whole rows for the target, appended to one buffer,
 //! with the digest that reading them back from the target must give. It writes no header and no trailer, and does not know
 //! what a column is called.
-mod arrays;
+mod nested;
 mod pairs;
+mod sum;
+mod text;
 
 use crate::batch::{Batch, Position};
 use crate::digest::Digest;
@@ -10,6 +12,7 @@ use crate::error::{Cause, Error, Fault};
 use crate::frame::{self, Rows};
 use crate::kernel::Isa;
 use pairs::{Job, PAIRS, Pair};
+use sum::Sum;
 
 /// What the elements of a vector are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -61,7 +64,6 @@ pub struct Conversion {
     pair: &'static Pair,
     dims: Option<u32>,
     overflow: Overflow,
-    element_oid: Option<u32>,
 }
 
 impl Conversion {
@@ -74,7 +76,6 @@ impl Conversion {
             pair,
             dims: None,
             overflow: Overflow::default(),
-            element_oid: None,
         })
     }
 
@@ -88,16 +89,6 @@ impl Conversion {
         Conversion { overflow, ..self }
     }
 
-    /// The column is an array of these values, and `element_oid` is the OID of the element type on the target. `None` when the
-    /// target is `real[]`, since PostgreSQL has no array of arrays.
-    pub fn elements_of(self, element_oid: u32) -> Option<Self> {
-        let nested = self.pair.to.encoding == Encoding::RealArray;
-        (!nested).then_some(Conversion {
-            element_oid: Some(element_oid),
-            ..self
-        })
-    }
-
     /// What the source sends.
     pub fn from(&self) -> Form {
         self.pair.from
@@ -108,43 +99,47 @@ impl Conversion {
         self.pair.to
     }
 
-    fn writes_array(&self) -> bool {
-        self.element_oid.is_some() || self.pair.to.encoding == Encoding::RealArray
-    }
-
     fn write(&self, isa: Isa, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
         let job = Job {
             isa,
             dims: self.dims,
             overflow: self.overflow,
         };
-        match self.element_oid {
-            Some(oid) => arrays::convert(&job, self.pair, oid, payload, out),
-            None => (self.pair.convert)(&job, payload, out),
-        }
+        (self.pair.convert)(&job, payload, out)
     }
 }
 
-/// What happens to one column.
+/// A type's OID on either side: OIDs that are not PostgreSQL's own differ between clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Oids {
+    pub source: u32,
+    pub target: u32,
+}
+
+/// What happens to the values of one column, or to a part of them. All but the first three walk through a value; as parts of
+/// one, these do what they do to a column.
 #[derive(Clone, Debug)]
 pub enum Column {
-    /// Its fields go on as they are.
+    /// They go on as they are.
     Pass,
-    /// Its fields are arrays that go on as they are. The digest takes their `has_null` flag as 0: a 1 without NULLs is legal, and
+    /// They are arrays that go on as they are. The digest takes their `has_null` flag as 0: a 1 without NULLs is legal, and
     /// storing the array loses it.
     PassArray,
-    /// Its fields are written anew.
+    /// They are vectors, and written anew.
     Convert(Conversion),
-}
-
-impl Column {
-    fn writes_array(&self) -> bool {
-        match self {
-            Column::Pass => false,
-            Column::PassArray => true,
-            Column::Convert(conversion) => conversion.writes_array(),
-        }
-    }
+    /// They are intervals, and an infinite one is refused: a server before PostgreSQL 17 would take it for a finite one.
+    FiniteInterval,
+    /// Arrays whose element type has another OID on the target, or elements that change. (PostgreSQL has no array of arrays, and so
+    /// none of a vector that becomes `real[]`.)
+    #[allow(missing_docs)]
+    Array { element: Oids, of: Box<Column> },
+    /// Composites: each attribute that is not dropped, in order, with its type.
+    Composite(Vec<(Oids, Column)>),
+    /// Ranges with bounds of this kind.
+    Range(Box<Column>),
+    /// Multiranges with bounds of this kind.
+    Multirange(Box<Column>),
 }
 
 /// Rows converted or read back.
@@ -161,17 +156,18 @@ pub struct Converted {
 pub struct Converter {
     columns: std::sync::Arc<[Column]>,
     isa: Isa,
-    converts: bool,
+    writes: Writes,
 }
 
-/// The digest of the rows so far, and what hashing the next one may need; kept so that no row allocates.
-#[derive(Default)]
-struct Sum {
-    digest: Digest,
-    /// `has_null` flags that are set in the row at hand: where they lie and what they hold.
-    flags: Vec<(usize, [u8; 4])>,
-    /// The row at hand with these flags cleared, where it may not be changed in place.
-    cleared: Vec<u8>,
+/// What a converter appends for a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Writes {
+    /// The row as it came.
+    Same,
+    /// A row of binary COPY.
+    Binary,
+    /// A line of text COPY.
+    Text,
 }
 
 impl Converter {
@@ -182,14 +178,26 @@ impl Converter {
 
     /// The same with an instruction set of the caller's choice.
     pub fn with_isa(columns: Vec<Column>, isa: Isa) -> Self {
-        let converts = columns
-            .iter()
-            .any(|column| matches!(column, Column::Convert(_)));
+        let passes = |column: &Column| matches!(column, Column::Pass | Column::PassArray);
+        let writes = match columns.iter().all(passes) {
+            true => Writes::Same,
+            false => Writes::Binary,
+        };
         Converter {
             columns: columns.into(),
             isa,
-            converts,
+            writes,
         }
+    }
+
+    /// For rows that the target takes as text COPY: fields that pass hold the text of their value already, the others are
+    /// vectors or arrays of vectors. None where a column is neither. The digest is that of the rows in binary form.
+    pub fn text(columns: Vec<Column>) -> Option<Self> {
+        columns.iter().all(text::has_text).then(|| Converter {
+            columns: columns.into(),
+            isa: Isa::detect(),
+            writes: Writes::Text,
+        })
     }
 
     /// Appends the rows of the batch, converted, to `out`. After an error `out` is as it was. A sparse vector or a bit string may
@@ -240,7 +248,8 @@ impl Converter {
         Ok((sum.done(), stop))
     }
 
-    /// Digest of rows that the target sent back. Nothing is converted: columns only say which fields are arrays.
+    /// Digest of rows that the target sent back. Nothing is converted: columns only say which fields are arrays that passed. (What
+    /// was written anew comes back byte for byte.)
     pub fn digest(&self, batch: &Batch) -> Result<Converted, Error> {
         let mut sum = Sum::default();
         for piece in batch.pieces() {
@@ -257,7 +266,7 @@ impl Converter {
         limit: usize,
         sum: &mut Sum,
     ) -> Result<(u32, usize), Error> {
-        if !self.converts {
+        if self.writes == Writes::Same {
             self.digest_rows(piece, sum)?;
             out.extend_from_slice(&piece.bytes);
             return Ok((piece.rows, piece.bytes.len()));
@@ -268,9 +277,15 @@ impl Converter {
             if row > 0 && out.len() >= limit {
                 return Ok((row, at));
             }
-            let start = out.len();
-            at = self.convert_row(piece, row, at, out, sum)?;
-            sum.add_own(&mut out[start..]);
+            at = match self.writes {
+                Writes::Text => self.text_row(piece, row, at, out, sum)?,
+                _ => {
+                    let start = out.len();
+                    let end = self.convert_row(piece, row, at, out, sum)?;
+                    sum.add_own(&mut out[start..]);
+                    end
+                }
+            };
         }
         self.check_end(piece, at)?;
         Ok((piece.rows, at))
@@ -294,27 +309,43 @@ impl Converter {
             let (body, null) =
                 frame::field(bytes, at).map_err(|cause| fault(Fault::new(at, cause)))?;
             match what {
-                Column::Convert(conversion) if !null => {
-                    out.extend_from_slice(&bytes[copied..at]);
-                    let field = out.len() + 4;
-                    let payload = &bytes[body.clone()];
-                    arrays::write_field(out, |out| conversion.write(self.isa, payload, out))
-                        .map_err(|inner| fault(inner.within(body.start)))?;
-                    if conversion.element_oid.is_some() {
-                        sum.note_flag(&out[field..], field - start);
-                    }
-                    copied = body.end;
-                }
-                Column::PassArray if !null => {
+                _ if null => {}
+                Column::Pass => {}
+                Column::PassArray => {
                     let field = out.len() + body.start - copied - start;
                     sum.note_flag(&bytes[body.clone()], field);
                 }
-                _ => {}
+                written => {
+                    out.extend_from_slice(&bytes[copied..at]);
+                    let payload = &bytes[body.clone()];
+                    nested::write_field(out, |out| nested::write(self.isa, written, payload, out))
+                        .map_err(|inner| fault(inner.within(body.start)))?;
+                    copied = body.end;
+                }
             }
             at = body.end;
         }
         out.extend_from_slice(&bytes[copied..at]);
         Ok(at)
+    }
+
+    /// The same as a line of text. (An array that passes comes as text, so no flag is to be cleared.)
+    fn text_row(
+        &self,
+        piece: &Rows,
+        row: u32,
+        at: usize,
+        out: &mut Vec<u8>,
+        sum: &mut Sum,
+    ) -> Result<usize, Error> {
+        let mut binary = std::mem::take(&mut sum.cleared);
+        binary.clear();
+        let end = self.convert_row(piece, row, at, &mut binary, sum)?;
+        sum.add(&binary);
+        text::write_row(&self.columns, &binary, out)
+            .map_err(|fault| error(piece, row, None, Fault { at, ..fault }))?;
+        sum.cleared = binary;
+        Ok(end)
     }
 
     fn digest_rows(&self, piece: &Rows, sum: &mut Sum) -> Result<(), Error> {
@@ -327,7 +358,7 @@ impl Converter {
                 let (body, _) = frame::field(bytes, at)
                     .map_err(|cause| error(piece, row, Some(column), Fault::new(at, cause)))?;
                 at = body.end;
-                if what.writes_array() {
+                if matches!(what, Column::PassArray) {
                     sum.note_flag(&bytes[body.clone()], body.start - start);
                 }
             }
@@ -361,50 +392,6 @@ impl Converter {
             None,
             Fault::new(at, Cause::Length { found, expected }),
         ))
-    }
-}
-
-impl Sum {
-    /// Remembers the `has_null` flag of an array that begins at byte `at` of the row at hand, if it is set.
-    fn note_flag(&mut self, array: &[u8], at: usize) {
-        if let Some(flag) = array
-            .get(arrays::HAS_NULL)
-            .and_then(|flag| flag.first_chunk())
-            && *flag != [0; 4]
-        {
-            self.flags.push((at + arrays::HAS_NULL.start, *flag));
-        }
-    }
-
-    /// Adds a row, its flags taken as 0.
-    fn add(&mut self, row: &[u8]) {
-        if self.flags.is_empty() {
-            return self.digest.add(row);
-        }
-        self.cleared.clear();
-        self.cleared.extend_from_slice(row);
-        for (at, _) in self.flags.drain(..) {
-            self.cleared[at..][..4].fill(0);
-        }
-        self.digest.add(&self.cleared);
-    }
-
-    /// The same for a row that may be changed for a moment.
-    fn add_own(&mut self, row: &mut [u8]) {
-        for (at, _) in &self.flags {
-            row[*at..][..4].fill(0);
-        }
-        self.digest.add(row);
-        for (at, flag) in self.flags.drain(..) {
-            row[at..][..4].copy_from_slice(&flag);
-        }
-    }
-
-    fn done(self) -> Converted {
-        Converted {
-            rows: self.digest.rows(),
-            digest: self.digest,
-        }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use pgv2rs_codec::batch::Batch;
-use pgv2rs_codec::convert::{Column, Conversion, Converter, Encoding, Form, Kind};
+use pgv2rs_codec::convert::{Column, Conversion, Converter, Encoding, Form, Kind, Oids};
 use pgv2rs_codec::error::Error;
 use pgv2rs_codec::frame::Rows;
 
@@ -92,10 +92,28 @@ pub fn conversion(from: Form, to: Form) -> Conversion {
     Conversion::between(from, to).expect("a conversion in the table")
 }
 
+/// The OID of a vector type on the source, as the rows of these tests have it, and on the target.
+pub const ELEMENT: Oids = Oids {
+    source: 16_400,
+    target: 0x0001_2345,
+};
+
+pub fn array_of(conversion: Conversion) -> Column {
+    Column::Array {
+        element: ELEMENT,
+        of: Box::new(Column::Convert(conversion)),
+    }
+}
+
 /// One field through one conversion.
 pub fn convert_field(conversion: &Conversion, field: &[u8]) -> Result<Vec<u8>, Error> {
+    convert_one(&Column::Convert(conversion.clone()), field)
+}
+
+/// One field through the column that it belongs to.
+pub fn convert_one(column: &Column, field: &[u8]) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
-    let converter = Converter::new(vec![Column::Convert(conversion.clone())]);
+    let converter = Converter::new(vec![column.clone()]);
     converter.convert(&batch(&[vec![Some(field.to_vec())]]), &mut out)?;
     let field = fields(&out, 1).remove(0).remove(0);
     Ok(field.expect("a value stays a value"))

@@ -1,0 +1,58 @@
+//! Comes in: rows one after the other, and where arrays lie in them. Goes out: their digest, arrays normalised: the same for what
+//! is sent and for what a server stores of it.
+use super::{Converted, nested};
+use crate::digest::Digest;
+
+/// The digest of the rows so far, and what hashing the next one may need; kept so that no row allocates.
+#[derive(Default)]
+pub(super) struct Sum {
+    digest: Digest,
+    /// `has_null` flags that are set in the row at hand: where they lie and what they hold.
+    flags: Vec<(usize, [u8; 4])>,
+    /// The row at hand where it may not be changed in place, or is not what is written.
+    pub cleared: Vec<u8>,
+}
+
+impl Sum {
+    /// Remembers the `has_null` flag of an array that begins at byte `at` of the row at hand, if it is set.
+    pub fn note_flag(&mut self, array: &[u8], at: usize) {
+        if let Some(flag) = array
+            .get(nested::HAS_NULL)
+            .and_then(|flag| flag.first_chunk())
+            && *flag != [0; 4]
+        {
+            self.flags.push((at + nested::HAS_NULL.start, *flag));
+        }
+    }
+
+    /// Adds a row, its flags taken as 0.
+    pub fn add(&mut self, row: &[u8]) {
+        if self.flags.is_empty() {
+            return self.digest.add(row);
+        }
+        self.cleared.clear();
+        self.cleared.extend_from_slice(row);
+        for (at, _) in self.flags.drain(..) {
+            self.cleared[at..][..4].fill(0);
+        }
+        self.digest.add(&self.cleared);
+    }
+
+    /// The same for a row that may be changed for a moment.
+    pub fn add_own(&mut self, row: &mut [u8]) {
+        for (at, _) in &self.flags {
+            row[*at..][..4].fill(0);
+        }
+        self.digest.add(row);
+        for (at, flag) in self.flags.drain(..) {
+            row[at..][..4].copy_from_slice(&flag);
+        }
+    }
+
+    pub fn done(self) -> Converted {
+        Converted {
+            rows: self.digest.rows(),
+            digest: self.digest,
+        }
+    }
+}
