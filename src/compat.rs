@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use dialect::compat::{Kind, Object, objects};
-use dialect::types::{TargetType, TypeChange};
+use dialect::types::TargetType;
 
 use crate::catalog::{self, dump_name};
 use crate::connect::{Session, quote};
@@ -21,84 +21,100 @@ pub async fn add(
     schema: &mut Schema,
     plan: &mut Plan,
 ) -> Result<()> {
-    let display = catalog::ident(name);
-    let note = |reason: String, remedy: &str| {
-        Finding::new(Severity::Note, format!("schema {display}"), reason).remedy(remedy)
-    };
-    let mut wanted = objects(name);
+    let wanted = objects(name);
     let there = there(target, name, &wanted).await?;
     if !there.extension && !schema.creates_vectors() {
-        let reason = "--compat-operators needs the extension vectors on the target, and nothing that comes brings it";
-        let finding = Finding::new(Severity::Problem, format!("schema {display}"), reason);
+        let reason = "needs the extension vectors on the target, and nothing that comes brings it";
+        let finding = Finding::new(Severity::Problem, "--compat-operators", reason);
         plan.findings
             .push(finding.remedy("as a superuser on the target: CREATE EXTENSION vectors"));
         return Ok(());
     }
     let taken = taken_on_source(source, name).await?;
     let is_there = |o: &Object| there.objects.contains(&o.name) || taken.contains(&o.name);
-    let (skipped, new): (Vec<Object>, Vec<Object>) = wanted.drain(..).partition(is_there);
+    let (skipped, new): (Vec<Object>, Vec<Object>) = wanted.into_iter().partition(is_there);
     let (casts, new): (Vec<Object>, Vec<Object>) = new
         .into_iter()
         .partition(|o| o.kind == Kind::Cast && !there.owns_types);
-    if !skipped.is_empty() {
-        let names: Vec<&str> = skipped.iter().map(|o| o.name.as_str()).collect();
-        let reason = format!(
-            "has these names of pgvector already, or gets them from the source; they are left as they are: {}",
-            names.join("; ")
-        );
-        plan.findings.push(note(reason, ""));
+    let notes = notes(&skipped, &casts, &new, sparse(plan));
+    let object = format!("schema {}", catalog::ident(name));
+    let note = |(reason, remedy)| Finding::new(Severity::Note, &object, reason).remedy(remedy);
+    plan.findings.extend(notes.into_iter().map(note));
+    let make_schema = !there.schema && !schema.creates_schema(&dump_name(name));
+    let made = make_schema.then(|| {
+        let make =
+            "CREATE SCHEMA {0}; GRANT USAGE ON SCHEMA {0} TO PUBLIC".replace("{0}", &quote(name));
+        Step::own(Phase::BeforeData, "SCHEMA for --compat-operators", make)
+    });
+    let steps = made.into_iter().chain(new.into_iter().map(step));
+    schema.add_before_definitions(steps.collect());
+    Ok(())
+}
+
+fn step(object: Object) -> Step {
+    let kind = match object.kind {
+        Kind::Function => "FUNCTION",
+        Kind::Operator => "OPERATOR",
+        Kind::Domain => "DOMAIN",
+        Kind::Cast => "CAST",
+    };
+    let name = format!("{kind} {}", object.name);
+    Step::own(Phase::BeforeData, &name, object.sql)
+}
+
+/// Whether a column of sparse vectors comes.
+fn sparse(plan: &Plan) -> bool {
+    let changes = plan.context.columns.values().flat_map(BTreeMap::values);
+    changes.into_iter().any(|c| c.to == TargetType::Svector)
+}
+
+/// After a first run all of them are there; a few names tell.
+const NAMED: usize = 5;
+
+/// What there is to say, each with what to do.
+fn notes(
+    skipped: &[Object],
+    casts: &[Object],
+    new: &[Object],
+    sparse: bool,
+) -> Vec<(String, String)> {
+    let mut notes = Vec::new();
+    if !new.is_empty() {
+        let reason = "gets pgvector's operators, functions and type names over PGVecto.rs's types; <-> is the squared distance there, in the same order";
+        let remedy = "where the number counts, as in a threshold, write l2_distance(a, b); README, \"What an application has to change\"";
+        notes.push((reason.to_string(), remedy.to_string()));
+    }
+    if sparse {
+        let reason = "cannot keep the text form of sparsevec: svector counts from 0, so an old literal is taken for another vector";
+        let remedy =
+            "subtract 1 from every index that the application writes, add 1 to what it reads";
+        notes.push((reason.to_string(), remedy.to_string()));
     }
     if !casts.is_empty() {
         let reason = "gets no casts from and to arrays and bit strings: only the owner of PGVecto.rs's types may make them";
         let sql: Vec<&str> = casts.iter().map(|o| o.sql.as_str()).collect();
-        let remedy = format!("as a superuser, after the run: {}", sql.join("; "));
-        plan.findings.push(note(reason.into(), &remedy));
-    }
-    if !new.is_empty() {
-        let reason = "gets pgvector's operators, functions and type names over PGVecto.rs's types; <-> is the squared distance there, in the same order";
-        let remedy = "where the number counts, as in a threshold, write l2_distance(a, b); README, \"What an application has to change\"";
-        plan.findings.push(note(reason.into(), remedy));
-    }
-    let sparse = |c: &TypeChange| c.to == TargetType::Svector;
-    if plan
-        .context
-        .columns
-        .values()
-        .flat_map(BTreeMap::values)
-        .any(sparse)
-    {
-        let reason = "cannot keep the text form of sparsevec: svector counts from 0, so an old literal is taken for another vector";
-        let remedy =
-            "subtract 1 from every index that the application writes, add 1 to what it reads";
-        plan.findings.push(note(reason.into(), remedy));
-    }
-    let mut steps = Vec::new();
-    if !there.schema && !schema.creates_schema(&dump_name(name)) {
-        let make = format!(
-            "CREATE SCHEMA {0}; GRANT USAGE ON SCHEMA {0} TO PUBLIC",
-            quote(name)
-        );
-        steps.push(Step::own(
-            Phase::BeforeData,
-            &format!("SCHEMA {display}"),
-            make,
+        notes.push((
+            reason.to_string(),
+            format!("as a superuser, after the run: {}", sql.join("; ")),
         ));
     }
-    for object in new {
-        let kind = match object.kind {
-            Kind::Function => "FUNCTION",
-            Kind::Operator => "OPERATOR",
-            Kind::Domain => "DOMAIN",
-            Kind::Cast => "CAST",
+    if !skipped.is_empty() {
+        let names: Vec<&str> = skipped
+            .iter()
+            .take(NAMED)
+            .map(|o| o.name.as_str())
+            .collect();
+        let more = match skipped.len() - names.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
         };
-        steps.push(Step::own(
-            Phase::BeforeData,
-            &format!("{kind} {}", object.name),
-            object.sql,
+        let reason = "has names of pgvector already, or gets them from the source; they are left as they are";
+        notes.push((
+            format!("{reason}: {}{more}", names.join("; ")),
+            String::new(),
         ));
     }
-    schema.add_before_definitions(steps);
-    Ok(())
+    notes
 }
 
 struct There {
