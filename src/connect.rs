@@ -208,7 +208,12 @@ impl Endpoint {
 const SETTINGS: &str = "SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0; \
     SET idle_in_transaction_session_timeout = 0; SET row_security = off; SET DateStyle = ISO; SET IntervalStyle = postgres; \
     SET TimeZone = 'UTC'; SET extra_float_digits = 3; SET bytea_output = 'hex'; SET synchronize_seqscans = off; \
+    SET xmloption = content; SET array_nulls = on; SET quote_all_identifiers = off; \
     SET client_min_messages = warning; SET standard_conforming_strings = on";
+
+/// The text of money hangs on this one, and it is a database's own: a schema's literals are written in it. Rows that are sent or
+/// compared as text need it to be the same on both sides.
+pub const SAME_TEXT: &str = "SET lc_monetary = 'C'";
 
 /// The same for settings that older servers do not know. And a database in SQL_ASCII holds bytes, not characters: read as
 /// UTF-8 they would be refused.

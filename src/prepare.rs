@@ -1,7 +1,6 @@
 //! In: both servers as described, under the snapshot. Out: the plan and the schema, rehearsed on the target: all that is decided
 //! before the first byte is written.
 
-use crate::catalog::portable::is_array;
 use crate::catalog::target::Target;
 use crate::catalog::{self, Relation, Source};
 use crate::cli::{Format, Options, SchemaSource};
@@ -54,7 +53,6 @@ pub async fn planned(
     if !plan::access::source(source, &selection.relations).is_empty() {
         return Ok((plan, Schema::default()));
     }
-    infinite_intervals(&holder.session, source, described, &mut plan).await?;
     large_objects(&holder.session, &mut plan).await?;
     if options.schemas.is_empty() && options.tables.is_empty() {
         plan.findings.extend(subscriptions(&holder.session).await?);
@@ -103,9 +101,7 @@ pub async fn planned(
     let problems = plan.worst() == Some(Severity::Problem);
     if !problems {
         let refused = schema::rehearse(target, &mut schema, &plan.readers).await?;
-        plan.left_out
-            .extend(refused.iter().filter_map(|r| r.relation));
-        plan.tables.retain(|t| !plan.left_out.contains(&t.oid));
+        plan.leave_out(refused.iter().filter_map(|r| r.relation));
         plan.findings.extend(refused.into_iter().map(|r| r.finding));
     }
     schema.without(&plan.left_out);
@@ -141,45 +137,6 @@ async fn settings(
         schema::settings::translate(&settings, &plan.context.roles, database, real_array);
     steps.into_iter().for_each(|step| schema.add(step));
     plan.findings.extend(notes);
-    Ok(())
-}
-
-/// A server before 17 takes an infinite interval for a huge finite one, with equal bytes: no digest would see it.
-async fn infinite_intervals(
-    session: &Session,
-    source: &Source,
-    target: &Target,
-    plan: &mut Plan,
-) -> Result<()> {
-    let mut found = Vec::new();
-    for (table, column) in plan::interval_columns(source, target, &plan.tables) {
-        // Projected first, so that no other column of the table is in scope.
-        let name = crate::connect::quote(&column.name);
-        let value = match is_array(&source.types, column.type_oid) {
-            true => format!("unnest({name})"),
-            false => name,
-        };
-        let sql = format!(
-            "SELECT EXISTS (SELECT FROM (SELECT {value} AS value FROM ONLY {}) v WHERE NOT isfinite(v.value))",
-            table.quoted()
-        );
-        let row = session.query_one(&sql, &[]).await.map_err(Error::on(
-            Side::Source,
-            format!("reading {}", table.display),
-        ))?;
-        if row.get(0) {
-            found.push((table.oid, Finding::new(
-                Severity::Decision,
-                format!("column {}.{}", table.display, catalog::ident(&column.name)),
-                "holds infinite intervals, which a target before PostgreSQL 17 would take for finite ones",
-            ).remedy("change those rows, or upgrade the target; with --allow-findings the table is left out")));
-        }
-    }
-    for (oid, finding) in found {
-        plan.left_out.insert(oid);
-        plan.findings.push(finding);
-    }
-    plan.tables.retain(|t| !plan.left_out.contains(&t.oid));
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use crate::after_data::{Built, Failed};
 use crate::cli::Verify;
 use crate::copy::Copied;
 use crate::error::{Error, Result, Side};
-use crate::plan::{Finding, Plan, Severity, TablePlan, Travel};
+use crate::plan::{Finding, Plan, Severity, TablePlan};
 use crate::progress::{human_time, megabytes};
 use crate::schema::{Phase, Schema};
 use crate::verify::Verdict;
@@ -86,7 +86,7 @@ pub fn columns(table: &TablePlan) -> Vec<Column> {
     let spoken = table
         .columns
         .iter()
-        .filter(|c| matches!(c.travel, Travel::Convert(_)) || c.why.is_some());
+        .filter(|c| c.travel.converts() || c.why.is_some());
     spoken
         .map(|c| Column {
             column: crate::catalog::ident(&c.name),

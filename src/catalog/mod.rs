@@ -4,10 +4,12 @@
 pub mod access;
 pub mod extensions;
 mod members;
+mod partitions;
 pub mod portable;
 pub mod settings;
 mod source;
 pub mod target;
+mod types;
 
 pub use source::{read, tables_now};
 
@@ -49,8 +51,8 @@ pub struct Source {
     pub relations: Vec<Relation>,
     pub types: HashMap<u32, Type>,
     pub indexes: Vec<Index>,
-    /// Partitioned tables whose hash key holds an enum.
-    pub hashed_by_enum: HashSet<u32>,
+    /// Partitioned tables whose rows may belong to other partitions on another cluster, and why.
+    pub rerouted: HashMap<u32, String>,
     /// What hangs on members of pgvector, and on which: see `members`.
     pub dependents: HashMap<ObjectId, Vec<String>>,
     /// For these: what they also need that somebody else owns under the schema and name of a member.
@@ -120,18 +122,36 @@ pub struct Column {
 }
 
 /// A row of pg_type, as far as it decides how a value travels.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Type {
+    /// As format_type prints it, for people.
     pub name: String,
+    pub schema: String,
+    /// pg_type.typname
+    pub type_name: String,
+    /// The extension that it belongs to.
+    pub extension: Option<String>,
     /// pg_type.typtype
     pub kind: char,
+    /// Of an array.
     pub element: u32,
+    /// Of a domain.
     pub base: u32,
     pub typmod: i32,
+    /// Of a range or multirange: the type of its bounds.
+    pub bound: u32,
+    /// Of a composite type: those that are not dropped, in order.
+    pub attributes: Vec<Attribute>,
     pub has_binary: bool,
-    pub built_in: bool,
     /// The type of pgvector that this is.
     pub vector: Option<SourceType>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Attribute {
+    pub name: String,
+    pub type_oid: u32,
+    pub typmod: i32,
 }
 
 #[derive(Debug, Clone)]

@@ -1,5 +1,5 @@
-//! In: a column's type. Out: what crosses the wire for it: a vector to convert, bytes that mean the same on both servers, or the
-//! reason why they do not. It knows nothing of the target's types.
+//! In: a column's type. Out: what its values are made of, down to the parts whose bytes mean the same on both servers, to vectors,
+//! and to parts that have no bytes to send. It knows nothing of the target's types.
 
 use std::collections::HashMap;
 
@@ -7,165 +7,123 @@ use dialect::types::SourceType;
 
 use super::Type;
 
-/// How a column's binary form travels.
+/// What a value is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shape {
+    /// Its bytes mean the same on both servers.
+    Plain,
+    Interval,
     /// A vector of pgvector, or bits that may be one.
     Vector {
         from: SourceType,
         dims: Option<u32>,
-        array: bool,
-        domain: Option<u32>,
     },
-    /// The same bytes mean the same on both servers.
-    Plain { array: bool },
-    /// They do not, or there are none.
-    Unportable(String),
+    Array {
+        element: u32,
+        of: Box<Shape>,
+    },
+    Composite(Vec<Part>),
+    Range(Box<Shape>),
+    Multirange(Box<Shape>),
+    /// It has no binary form, or an OID of its cluster in it: its text says what it is. The name of the type.
+    Text(String),
+    /// No rows can hold it.
+    Nothing(String),
 }
+
+/// An attribute of a composite type.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    pub name: String,
+    pub type_oid: u32,
+    pub shape: Shape,
+}
+
+/// OIDs below this are PostgreSQL's own and the same on every cluster (FirstGenbkiObjectId).
+pub const FIRST_OWN_OID: u32 = 10_000;
+
+const INTERVAL: u32 = 1186;
 
 /// `regclass` and its kin: an OID that belongs to one cluster.
 const OID_ALIASES: [u32; 12] = [
     24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191, 8326,
 ];
 
+pub fn is_oid_alias(oid: u32) -> bool {
+    OID_ALIASES.contains(&oid)
+}
+
 pub fn shape(types: &HashMap<u32, Type>, oid: u32, typmod: i32) -> Shape {
     let Some(ty) = types.get(&oid) else {
-        return Shape::Unportable("its type is not in pg_type".into());
+        return Shape::Nothing("its type is not in pg_type".into());
     };
-    match ty.vector {
-        Some(from) => return vector(from, typmod, false, None),
-        None if ty.kind == 'd' => return domain(types, oid, ty),
-        None => {}
-    }
-    if ty.element != 0 {
-        return array(types, ty, typmod);
+    let boxed = |oid, typmod| Box::new(shape(types, oid, typmod));
+    if let Some(from) = ty.vector {
+        // A bit varying's modifier is a bound, not the number of bits of each value.
+        let exact = from != SourceType::Varbit;
+        let dims = u32::try_from(typmod).ok().filter(|d| exact && *d > 0);
+        return Shape::Vector { from, dims };
     }
     match ty.kind {
-        _ if !ty.has_binary => Shape::Unportable(format!("type {} has no binary form", ty.name)),
-        _ if OID_ALIASES.contains(&oid) => Shape::Unportable(format!(
-            "type {} holds an OID, which differs between clusters",
-            ty.name
-        )),
-        'c' => Shape::Unportable(format!(
-            "composite type {} holds OIDs in its binary form",
-            ty.name
-        )),
-        'r' | 'm' if !ty.built_in => Shape::Unportable(format!(
-            "range type {} is not built in: its binary form may hold OIDs",
-            ty.name
-        )),
-        'p' => Shape::Unportable(format!("pseudo-type {} holds no rows", ty.name)),
-        _ => Shape::Plain { array: false },
-    }
-}
-
-fn vector(from: SourceType, typmod: i32, array: bool, domain: Option<u32>) -> Shape {
-    // A bit varying's modifier is a bound, not the number of bits of each value.
-    let exact = from != SourceType::Varbit;
-    let dims = u32::try_from(typmod).ok().filter(|d| exact && *d > 0);
-    Shape::Vector {
-        from,
-        dims,
-        array,
-        domain,
-    }
-}
-
-/// COPY sends a domain as its base type.
-fn domain(types: &HashMap<u32, Type>, oid: u32, ty: &Type) -> Shape {
-    match shape(types, ty.base, ty.typmod) {
-        Shape::Vector {
-            from, dims, array, ..
-        } => Shape::Vector {
-            from,
-            dims,
-            array,
-            domain: Some(oid),
+        // COPY sends a domain as its base type.
+        'd' => shape(types, ty.base, ty.typmod),
+        'p' => Shape::Nothing(format!("pseudo-type {} holds no rows", ty.name)),
+        'c' => {
+            let part = |a: &super::Attribute| Part {
+                name: a.name.clone(),
+                type_oid: a.type_oid,
+                shape: shape(types, a.type_oid, a.typmod),
+            };
+            Shape::Composite(ty.attributes.iter().map(part).collect())
+        }
+        'r' => Shape::Range(boxed(ty.bound, -1)),
+        'm' => Shape::Multirange(boxed(ty.bound, -1)),
+        // The modifier of an array is that of its elements.
+        _ if ty.element != 0 => Shape::Array {
+            element: ty.element,
+            of: boxed(ty.element, typmod),
         },
-        other => other,
+        _ if !ty.has_binary || is_oid_alias(oid) => Shape::Text(ty.name.clone()),
+        _ if oid == INTERVAL => Shape::Interval,
+        _ => Shape::Plain,
     }
-}
-
-/// An array's binary form names its element type by OID (byte 8).
-fn array(types: &HashMap<u32, Type>, ty: &Type, typmod: i32) -> Shape {
-    let Some(element) = types.get(&ty.element) else {
-        return Shape::Unportable(format!("the element type of {} is not in pg_type", ty.name));
-    };
-    let pgvector = element.vector.filter(|_| !element.built_in);
-    match pgvector {
-        Some(from) => vector(from, typmod, true, None),
-        None if !element.built_in => Shape::Unportable(format!(
-            "array type {} holds its element type's OID",
-            ty.name
-        )),
-        None => match shape(types, ty.element, -1) {
-            Shape::Unportable(why) => Shape::Unportable(why),
-            _ => Shape::Plain { array: true },
-        },
-    }
-}
-
-/// Whether the type is interval, or an array or domain of it: 17 and later know an infinite one, older servers do not.
-pub fn holds_interval(types: &HashMap<u32, Type>, oid: u32) -> bool {
-    const INTERVAL: u32 = 1186;
-    oid == INTERVAL
-        || types.get(&oid).is_some_and(|t| {
-            (t.element != 0 && holds_interval(types, t.element))
-                || (t.base != 0 && holds_interval(types, t.base))
-        })
-}
-
-/// Whether the type is an array, or a domain over one.
-pub fn is_array(types: &HashMap<u32, Type>, oid: u32) -> bool {
-    types
-        .get(&oid)
-        .is_some_and(|t| t.element != 0 || (t.base != 0 && is_array(types, t.base)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Attribute;
 
     fn ty(kind: char) -> Type {
         Type {
             name: "t".into(),
             kind,
-            element: 0,
-            base: 0,
             typmod: -1,
             has_binary: true,
-            built_in: false,
-            vector: None,
+            ..Type::default()
         }
     }
 
     fn types() -> HashMap<u32, Type> {
-        let int4 = Type {
-            built_in: true,
-            ..ty('b')
+        let attribute = |type_oid| Attribute {
+            name: "a".into(),
+            type_oid,
+            typmod: 5,
         };
-        let vector = Type {
-            vector: Some(SourceType::Vector),
-            ..ty('b')
-        };
+        let of = |element| Type { element, ..ty('b') };
         HashMap::from([
-            (23, int4.clone()),
+            (23, ty('b')),
+            (1007, of(23)),
+            (INTERVAL, ty('b')),
+            (2205, ty('b')),
             (
-                1007,
+                20001,
                 Type {
-                    element: 23,
-                    ..int4.clone()
-                },
-            ),
-            (2205, int4),
-            (20001, vector),
-            (
-                20002,
-                Type {
-                    element: 20001,
+                    vector: Some(SourceType::Vector),
                     ..ty('b')
                 },
             ),
+            (20002, of(20001)),
             (
                 20003,
                 Type {
@@ -174,22 +132,16 @@ mod tests {
                     ..ty('d')
                 },
             ),
-            (
-                20004,
-                Type {
-                    element: 20003,
-                    ..ty('b')
-                },
-            ),
+            (20004, of(20003)),
             (20005, ty('e')),
+            (20006, of(20005)),
             (
-                20006,
+                20007,
                 Type {
-                    element: 20005,
-                    ..ty('b')
+                    attributes: vec![attribute(20001), attribute(20006)],
+                    ..ty('c')
                 },
             ),
-            (20007, ty('c')),
             (
                 20008,
                 Type {
@@ -197,38 +149,65 @@ mod tests {
                     ..ty('b')
                 },
             ),
-            (20009, ty('r')),
+            (
+                20009,
+                Type {
+                    bound: 20005,
+                    ..ty('r')
+                },
+            ),
+            (20010, ty('p')),
         ])
+    }
+
+    fn vector(dims: u32) -> Shape {
+        let from = SourceType::Vector;
+        let dims = Some(dims);
+        Shape::Vector { from, dims }
     }
 
     #[test]
     fn a_domain_over_a_vector_takes_its_dimensions_from_the_domain() {
-        let found = shape(&types(), 20003, -1);
-        let Shape::Vector { dims, domain, .. } = found else {
-            panic!("{found:?}")
-        };
-        assert_eq!((dims, domain), (Some(3), Some(20003)));
+        assert_eq!(shape(&types(), 20003, -1), vector(3));
+        let of = Box::new(vector(3));
+        assert_eq!(
+            shape(&types(), 20004, 7),
+            Shape::Array { element: 20003, of }
+        );
     }
 
     #[test]
-    fn arrays_of_vectors_are_converted_and_arrays_of_built_in_types_pass() {
-        assert!(matches!(
+    fn an_array_gives_its_modifier_to_its_elements() {
+        let of = Box::new(vector(3));
+        assert_eq!(
             shape(&types(), 20002, 3),
-            Shape::Vector {
-                array: true,
-                dims: Some(3),
-                ..
-            }
-        ));
-        assert_eq!(shape(&types(), 1007, -1), Shape::Plain { array: true });
-        assert_eq!(shape(&types(), 20005, -1), Shape::Plain { array: false });
+            Shape::Array { element: 20001, of }
+        );
     }
 
     #[test]
-    fn what_holds_an_oid_or_has_no_binary_form_does_not_travel() {
-        for oid in [2205, 20004, 20006, 20007, 20008, 20009, 999_999] {
+    fn composites_and_ranges_are_looked_into() {
+        let Shape::Composite(parts) = shape(&types(), 20007, -1) else {
+            panic!("no composite")
+        };
+        assert_eq!(parts[0].shape, vector(5));
+        let of = Box::new(Shape::Plain);
+        assert_eq!(parts[1].shape, Shape::Array { element: 20005, of });
+        assert_eq!(
+            shape(&types(), 20009, -1),
+            Shape::Range(Box::new(Shape::Plain))
+        );
+        assert_eq!(shape(&types(), INTERVAL, -1), Shape::Interval);
+    }
+
+    #[test]
+    fn what_holds_an_oid_or_has_no_binary_form_is_text() {
+        for oid in [2205, 20008] {
+            assert_eq!(shape(&types(), oid, -1), Shape::Text("t".into()), "{oid}");
+        }
+        for oid in [20010, 999_999] {
             assert!(
-                matches!(shape(&types(), oid, -1), Shape::Unportable(_)),
+                matches!(shape(&types(), oid, -1), Shape::Nothing(_)),
                 "{oid}"
             );
         }

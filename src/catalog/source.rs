@@ -1,13 +1,12 @@
 //! In: a session on the source, inside the snapshot. Out: `Source`. One query for each catalog; joins on the Rust side where
 //! they would make a query hard to read.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use dialect::dump::ObjectId;
-use dialect::types::SourceType;
 use tokio_postgres::{Client, Row};
 
-use super::{Column, Index, Relation, Source, Type, access, extensions, members};
+use super::{Column, Index, Relation, Source, access, extensions, members, partitions, types};
 use crate::error::{Error, Result, Side};
 
 /// User relations: not the system's, and not members of an extension.
@@ -43,11 +42,10 @@ pub async fn tables_now(client: &Client) -> Result<Vec<(u32, String, String)>> {
 pub async fn read(client: &Client) -> Result<Source> {
     let mut source = database(client).await?;
     source.extensions = extensions::source(client).await?;
-    let vector_types = vector_types(client).await?;
-    source.types = types(client, &vector_types).await?;
+    source.types = types::read(client).await?;
     source.relations = relations(client).await?;
     source.indexes = indexes(client).await?;
-    source.hashed_by_enum = hashed_by_enum(client).await?;
+    source.rerouted = partitions::rerouted(client, &source.types).await?;
     source.depends = depends(client).await?;
     members::read(client, &mut source).await?;
     Ok(source)
@@ -83,52 +81,6 @@ async fn database(client: &Client) -> Result<Source> {
         roles: roles.iter().map(|r| r.get(0)).collect(),
         ..Source::default()
     })
-}
-
-/// The types that belong to the extension, by OID: a table named "vector" has a type of that name too.
-async fn vector_types(client: &Client) -> Result<HashMap<u32, SourceType>> {
-    let sql = "SELECT t.oid, t.typname::text FROM pg_catalog.pg_type t JOIN pg_catalog.pg_depend d \
-        ON d.classid = 'pg_catalog.pg_type'::regclass AND d.objid = t.oid AND d.deptype = 'e' \
-        JOIN pg_catalog.pg_extension e ON d.refclassid = 'pg_catalog.pg_extension'::regclass \
-        AND e.oid = d.refobjid WHERE e.extname = 'vector'";
-    let known = |name: &str| match name {
-        "vector" => Some(SourceType::Vector),
-        "halfvec" => Some(SourceType::Halfvec),
-        "sparsevec" => Some(SourceType::Sparsevec),
-        _ => None,
-    };
-    let rows = rows(client, "pgvector's types", sql).await?;
-    Ok(rows
-        .iter()
-        .filter_map(|r| Some((r.get(0), known(r.get(1))?)))
-        .collect())
-}
-
-async fn types(client: &Client, vectors: &HashMap<u32, SourceType>) -> Result<HashMap<u32, Type>> {
-    let sql = "SELECT t.oid, pg_catalog.format_type(t.oid, NULL), t.typtype, \
-        CASE WHEN t.typcategory = 'A' AND t.typlen = -1 THEN t.typelem ELSE 0 END, t.typbasetype, t.typtypmod, \
-        t.typsend <> 0 AND t.typreceive <> 0 FROM pg_catalog.pg_type t";
-    let mut types = HashMap::new();
-    for row in rows(client, "pg_type", sql).await? {
-        let oid: u32 = row.get(0);
-        let vector = vectors.get(&oid).copied().or(match oid {
-            1560 => Some(SourceType::Bit),
-            1562 => Some(SourceType::Varbit),
-            _ => None,
-        });
-        let ty = Type {
-            name: row.get(1),
-            kind: char::from(row.get::<_, i8>(2) as u8),
-            element: row.get(3),
-            base: row.get(4),
-            typmod: row.get(5),
-            has_binary: row.get(6),
-            built_in: oid < 16384,
-            vector,
-        };
-        types.insert(oid, ty);
-    }
-    Ok(types)
 }
 
 async fn relations(client: &Client) -> Result<Vec<Relation>> {
@@ -246,14 +198,6 @@ async fn indexes(client: &Client) -> Result<Vec<Index>> {
 fn key_value(option: &str) -> (String, String) {
     let (key, value) = option.split_once('=').unwrap_or((option, ""));
     (key.to_string(), value.to_string())
-}
-
-async fn hashed_by_enum(client: &Client) -> Result<HashSet<u32>> {
-    let sql = "SELECT DISTINCT p.partrelid FROM pg_catalog.pg_partitioned_table p \
-        JOIN pg_catalog.pg_attribute a ON a.attrelid = p.partrelid AND a.attnum = ANY (p.partattrs) \
-        JOIN pg_catalog.pg_type t ON t.oid = a.atttypid WHERE p.partstrat = 'h' AND t.typtype = 'e'";
-    let rows = rows(client, "the hash partitioned tables", sql).await?;
-    Ok(rows.iter().map(|r| r.get(0)).collect())
 }
 
 async fn depends(client: &Client) -> Result<Vec<(ObjectId, ObjectId, char)>> {

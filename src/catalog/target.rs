@@ -1,5 +1,5 @@
 //! In: a session on the target. Out: `Target`, what the plan needs to know of it. Before the schema is applied it knows names and
-//! extensions; `element_oids` is asked again after, when the types exist.
+//! extensions; `types` is asked after, when they exist.
 
 use std::collections::{HashMap, HashSet};
 
@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 use super::access::{self, TargetAccess};
 use super::extensions::{self, Offer};
 use crate::error::{Error, Result, Side};
+use crate::plan::travel::TypeName;
 
 #[derive(Debug, Default)]
 pub struct Target {
@@ -167,14 +168,54 @@ async fn names(client: &Client, sql: &str) -> Result<Vec<String>> {
     Ok(rows.iter().map(|r| r.get(0)).collect())
 }
 
-/// The OIDs of PGVecto.rs's types in this database: an array's binary form names its element by OID.
-pub async fn element_oids(client: &Client) -> Result<HashMap<String, u32>> {
-    let sql = "SELECT t.typname::text, t.oid FROM pg_catalog.pg_type t \
+/// The types of the target's database: binary forms name them by OID.
+#[derive(Debug, Default)]
+pub struct Types {
+    /// (schema, name)
+    named: HashMap<(String, String), Oids>,
+    /// (extension, name)
+    members: HashMap<(String, String), Oids>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Oids {
+    own: u32,
+    array: u32,
+}
+
+impl Types {
+    /// An extension's type is found in whatever schema it lives in.
+    pub fn oid(&self, ty: &TypeName) -> Option<u32> {
+        let under = |place: &str| (place.to_string(), ty.name.clone());
+        let member = ty
+            .extension
+            .as_ref()
+            .and_then(|e| self.members.get(&under(e)));
+        let oids = member.or_else(|| self.named.get(&under(&ty.schema)))?;
+        let oid = if ty.array { oids.array } else { oids.own };
+        (oid != 0).then_some(oid)
+    }
+}
+
+/// To be asked when the schema before the data is there.
+pub async fn types(client: &Client) -> Result<Types> {
+    let sql = "SELECT n.nspname::text, t.typname::text, x.extname::text, t.oid, t.typarray FROM pg_catalog.pg_type t \
         JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \
-        WHERE n.nspname = 'vectors' AND t.typname IN ('vector', 'vecf16', 'bvector', 'svector')";
-    let rows = client
-        .query(sql, &[])
-        .await
-        .map_err(on("the types of vectors"))?;
-    Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect())
+        LEFT JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = t.oid \
+          AND d.deptype = 'e' \
+        LEFT JOIN pg_catalog.pg_extension x ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND x.oid = d.refobjid";
+    let rows = client.query(sql, &[]).await.map_err(on("the types"))?;
+    let mut types = Types::default();
+    for r in rows {
+        let name: String = r.get(1);
+        let oids = Oids {
+            own: r.get(3),
+            array: r.get(4),
+        };
+        if let Some(extension) = r.get(2) {
+            types.members.insert((extension, name.clone()), oids);
+        }
+        types.named.insert((r.get(0), name), oids);
+    }
+    Ok(types)
 }

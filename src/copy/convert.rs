@@ -1,17 +1,20 @@
 //! In: a table's plan. Out: the codec's converter for it, and converted batches from the pool. The pool does bytes only; the
 //! sockets are the reader's and the writer's.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use codec::batch::Batch;
-use codec::convert::{Column, Conversion, Converted, Converter, Encoding, Form, Kind};
+use codec::convert::{Column, Conversion, Converted, Converter, Encoding, Form, Kind, Oids};
 use dialect::types::{SourceType, TargetType, TypeChange};
 
 use super::BATCH_BYTES;
+use crate::catalog::target::Types;
 use crate::cli::Overflow;
-use crate::plan::{TablePlan, Travel};
+use crate::connect::quote_qualified;
+use crate::error::{Error, Result, Side};
+use crate::plan::travel::{Named, OnTarget, Travel};
+use crate::plan::{ColumnPlan, TablePlan};
 
 /// The codec's pair for a change of type; None where there is none.
 pub fn pair(change: &TypeChange) -> Option<Conversion> {
@@ -29,10 +32,6 @@ pub fn pair(change: &TypeChange) -> Option<Conversion> {
         TargetType::Svector => form(Kind::Sparse, Encoding::Pgvectors),
         TargetType::RealArray => form(Kind::F32, Encoding::RealArray),
     };
-    // real[][] would need all vectors of an array to be of one length.
-    if change.array && change.to == TargetType::RealArray {
-        return None;
-    }
     Conversion::between(from, to)
 }
 
@@ -47,50 +46,88 @@ pub fn type_name(to: TargetType) -> &'static str {
     }
 }
 
-/// The conversion of one column, with what the target's `recv` does not check.
-pub fn conversion(
-    change: &TypeChange,
-    overflow: Overflow,
-    oids: &HashMap<String, u32>,
-) -> Option<Conversion> {
+/// The conversion of a vector, with what the target's `recv` does not check.
+pub fn conversion(change: &TypeChange, overflow: Overflow) -> Result<Conversion> {
     let overflow = match overflow {
         Overflow::Error => codec::convert::Overflow::Error,
         Overflow::Saturate => codec::convert::Overflow::Saturate,
         Overflow::Infinity => codec::convert::Overflow::Infinity,
     };
-    let conversion = pair(change)?.dims(change.dims).overflow(overflow);
-    match change.array {
-        true => conversion.elements_of(*oids.get(type_name(change.to))?),
-        false => Some(conversion),
-    }
+    let conversion = pair(change).ok_or_else(|| {
+        let attempt = format!("converting {} to {}", change.from, change.to);
+        Error::new(Side::Internal, attempt).because("the codec has no such pair")
+    })?;
+    Ok(conversion.dims(change.dims).overflow(overflow))
 }
 
-/// The converter for a table's rows; None where a type is missing on the target.
-pub fn converter(
-    table: &TablePlan,
-    overflow: Overflow,
-    oids: &HashMap<String, u32>,
-) -> Option<Converter> {
-    let column = |travel: &Travel| match travel {
-        Travel::Pass { array: false } => Some(Column::Pass),
-        Travel::Pass { array: true } => Some(Column::PassArray),
-        Travel::Convert(change) => conversion(change, overflow, oids).map(Column::Convert),
-    };
-    let columns: Option<Vec<Column>> = table.columns.iter().map(|c| column(&c.travel)).collect();
-    Some(Converter::new(columns?))
-}
-
-/// The same columns as the target sends them back: nothing to convert, but arrays are still arrays.
-pub fn reread(table: &TablePlan) -> Converter {
-    let column = |travel: &Travel| match travel {
-        Travel::Pass { array: false } => Column::Pass,
-        Travel::Pass { array: true } => Column::PassArray,
-        Travel::Convert(change) if change.array || change.to == TargetType::RealArray => {
-            Column::PassArray
+/// What the codec makes of values that travel so; an error where a type is missing on the target.
+fn column(travel: &Travel, overflow: Overflow, types: &Types) -> Result<Column> {
+    let inner = |of: &Travel| Ok(Box::new(column(of, overflow, types)?));
+    Ok(match travel {
+        Travel::Pass | Travel::Text => Column::Pass,
+        Travel::PassArray => Column::PassArray,
+        Travel::FiniteInterval => Column::FiniteInterval,
+        Travel::Convert(change) => Column::Convert(conversion(change, overflow)?),
+        Travel::Array { element, of } => Column::Array {
+            element: oids(element, types)?,
+            of: inner(of)?,
+        },
+        Travel::Composite(parts) => {
+            let part = |(ty, part): &(Named, Travel)| {
+                Ok((oids(ty, types)?, column(part, overflow, types)?))
+            };
+            Column::Composite(parts.iter().map(part).collect::<Result<_>>()?)
         }
-        Travel::Convert(_) => Column::Pass,
+        Travel::Range(bound) => Column::Range(inner(bound)?),
+        Travel::Multirange(bound) => Column::Multirange(inner(bound)?),
+    })
+}
+
+fn oids(ty: &Named, types: &Types) -> Result<Oids> {
+    let target = match &ty.target {
+        OnTarget::Oid(oid) => Some(*oid),
+        OnTarget::Name(name) => types.oid(name),
     };
-    Converter::new(table.columns.iter().map(|c| column(&c.travel)).collect())
+    let missing = || {
+        let name = match &ty.target {
+            OnTarget::Name(name) => quote_qualified(&name.schema, &name.name),
+            OnTarget::Oid(oid) => format!("with OID {oid}"),
+        };
+        Error::new(Side::Target, format!("looking for the type {name}"))
+            .because("the target has no such type")
+    };
+    Ok(Oids {
+        source: ty.source,
+        target: target.ok_or_else(missing)?,
+    })
+}
+
+/// The converter for a table's rows.
+pub fn converter(table: &TablePlan, overflow: Overflow, types: &Types) -> Result<Converter> {
+    let text = table.text();
+    let of = |c: &ColumnPlan| match text && c.travel.vector().is_none() {
+        true => Ok(Column::Pass),
+        false => column(&c.travel, overflow, types),
+    };
+    let columns = table.columns.iter().map(of).collect::<Result<Vec<_>>>()?;
+    if !text {
+        return Ok(Converter::new(columns));
+    }
+    Converter::text(columns).ok_or_else(|| {
+        let attempt = format!("planning the text of {}", table.display);
+        Error::new(Side::Internal, attempt).because("a column has no text")
+    })
+}
+
+/// The same columns as the target sends them back. What was written anew comes back as it is; of arrays that passed, storing
+/// may change the header. Texts and vectors of a table that goes as text are none.
+pub fn reread(table: &TablePlan) -> Converter {
+    let text = table.text();
+    let column = |c: &ColumnPlan| match c.travel {
+        Travel::PassArray if !text => Column::PassArray,
+        _ => Column::Pass,
+    };
+    Converter::new(table.columns.iter().map(column).collect())
 }
 
 /// A row that was refused, with its key as the source sent it.
@@ -116,7 +153,7 @@ pub async fn in_pool(
     key_columns: &Arc<[usize]>,
     mut batch: Batch,
     mut buffer: Vec<u8>,
-) -> Option<Result<Part, Refused>> {
+) -> Option<std::result::Result<Part, Refused>> {
     let (reply, answer) = tokio::sync::oneshot::channel();
     let (converter, key_columns) = (converter.clone(), key_columns.clone());
     rayon::spawn(move || {

@@ -6,7 +6,7 @@ mod gather;
 pub mod read;
 mod write;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
 
+use crate::catalog::target::Types;
 use crate::cli::Overflow;
 use crate::connect::{Endpoint, Session};
 use crate::error::{Error, Result, Side};
@@ -59,7 +60,7 @@ pub struct Shared {
 /// The copy as all of its workers see it.
 pub struct Job {
     pub shared: Shared,
-    pub element_oids: HashMap<String, u32>,
+    types: Types,
     pub done: Mutex<Vec<Copied>>,
     queue: Mutex<VecDeque<TablePlan>>,
     monitor: Session,
@@ -75,11 +76,16 @@ impl std::ops::Deref for Job {
 impl Job {
     pub async fn new(shared: Shared, tables: &[TablePlan]) -> Result<Job> {
         let monitor = shared.target.connect().await?;
-        let element_oids = crate::catalog::target::element_oids(&monitor).await?;
+        let types = crate::catalog::target::types(&monitor).await?;
+        // A type that is missing is found before any row is written.
+        for table in tables {
+            convert::converter(table, shared.overflow, &types)
+                .map_err(|e| e.during(format!("planning the copy of {}", table.display)))?;
+        }
         let queue = Mutex::new(tables.iter().cloned().collect());
         Ok(Job {
             shared,
-            element_oids,
+            types,
             done: Mutex::default(),
             queue,
             monitor,
@@ -127,14 +133,7 @@ async fn worker(job: Arc<Job>) -> Result<()> {
 
 /// One table in one transaction: all of its rows, or none.
 async fn one(job: &Job, reader: &Session, writer: &Session, table: &TablePlan) -> Result<Copied> {
-    let converter =
-        convert::converter(table, job.overflow, &job.element_oids).ok_or_else(|| {
-            Error::new(
-                Side::Target,
-                "looking for the types of the extension vectors",
-            )
-            .because("a type is missing")
-        })?;
+    let converter = convert::converter(table, job.overflow, &job.types)?;
     let target = |e: tokio_postgres::Error| {
         Error::new(Side::Target, format!("writing {}", table.display)).because(e)
     };
@@ -251,7 +250,11 @@ async fn refusal(client: &Client, table: &TablePlan, refused: Refused) -> Error 
     for (&column, value) in key_columns(table).iter().zip(&refused.key) {
         let column = &table.columns[column];
         let Some(value) = value else { continue };
-        if let Some(text) = key_text(client, column, value).await {
+        let text = match table.text() {
+            true => String::from_utf8(value.to_vec()).ok(),
+            false => key_text(client, column, value).await,
+        };
+        if let Some(text) = text {
             key.push(format!("{} = {text}", crate::catalog::ident(&column.name)));
         }
     }

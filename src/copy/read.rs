@@ -7,13 +7,13 @@ use bytes::Bytes;
 use codec::batch::Batch;
 use codec::frame::Splitter;
 use futures::StreamExt;
-use tokio_postgres::{Client, CopyOutStream};
+use tokio_postgres::CopyOutStream;
 
 use super::BATCH_BYTES;
 use super::gather::{ALONE_BYTES, Gather};
-use crate::connect::quote;
+use crate::connect::{SAME_TEXT, Session, quote};
 use crate::error::{Error, Result, Side};
-use crate::plan::TablePlan;
+use crate::plan::{ColumnPlan, TablePlan};
 
 pub struct Reader {
     side: Side,
@@ -34,25 +34,40 @@ pub fn table_and_columns(table: &TablePlan) -> String {
     }
 }
 
+/// What is read, on either side. In a table that goes as text all but the vectors are the texts that the types' own output
+/// functions give; `format` asks those, and no cast that somebody made.
+fn what(table: &TablePlan) -> String {
+    if table.tree.is_none() && !table.text() {
+        return table_and_columns(table);
+    }
+    let column = |c: &ColumnPlan| {
+        let name = format!("t.{}", quote(&c.name));
+        match table.text() && c.travel.vector().is_none() {
+            // With the word NULL itself this only asks whether there is a value, of a composite too.
+            true => format!(
+                "CASE WHEN {name} IS DISTINCT FROM NULL THEN pg_catalog.format('%s', {name}) END"
+            ),
+            false => name,
+        }
+    };
+    let columns: Vec<String> = table.columns.iter().map(column).collect();
+    format!("(SELECT {} FROM {} t)", columns.join(", "), table.from())
+}
+
 impl Reader {
-    pub async fn open(client: &Client, side: Side, table: &TablePlan) -> Result<Reader> {
-        let statement = format!(
-            "COPY {} TO STDOUT (FORMAT binary)",
-            table_and_columns(table)
-        );
-        Reader::of_statement(
-            client,
-            side,
-            &statement,
-            table.columns.len(),
-            format!("reading {}", table.display),
-        )
-        .await
+    pub async fn open(session: &Session, side: Side, table: &TablePlan) -> Result<Reader> {
+        let attempt = format!("reading {}", table.display);
+        if table.text() {
+            let alike = session.batch_execute(SAME_TEXT).await;
+            alike.map_err(Error::on(side, attempt.clone()))?;
+        }
+        let statement = format!("COPY {} TO STDOUT (FORMAT binary)", what(table));
+        Reader::of_statement(session, side, &statement, table.columns.len(), attempt).await
     }
 
     /// Reads any `COPY … TO STDOUT (FORMAT binary)` that yields `columns` columns.
     pub async fn of_statement(
-        client: &Client,
+        client: &Session,
         side: Side,
         statement: &str,
         columns: usize,

@@ -11,7 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::{Client, CopyInSink};
 
 use super::read::table_and_columns;
-use crate::connect::Session;
+use crate::connect::{SAME_TEXT, Session};
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
 
@@ -97,6 +97,8 @@ pub struct Writer<'a> {
     monitor: &'a Client,
     looked: Instant,
     seen: bool,
+    /// Lines, without header and trailer.
+    text: bool,
 }
 
 impl<'a> Writer<'a> {
@@ -106,8 +108,14 @@ impl<'a> Writer<'a> {
         table: &TablePlan,
     ) -> Result<Writer<'a>> {
         let attempt = format!("writing {}", table.display);
+        let text = table.text();
+        if text {
+            let alike = session.batch_execute(SAME_TEXT).await;
+            alike.map_err(Error::on(Side::Target, attempt.clone()))?;
+        }
+        let format = if text { "text" } else { "binary" };
         let statement = format!(
-            "COPY {} FROM STDIN (FORMAT binary)",
+            "COPY {} FROM STDIN (FORMAT {format})",
             table_and_columns(table)
         );
         let sink = session
@@ -121,8 +129,11 @@ impl<'a> Writer<'a> {
             monitor,
             looked: Instant::now(),
             seen: false,
+            text,
         };
-        writer.send(Chunk::frame(codec::frame::put_header)).await?;
+        if !text {
+            writer.send(Chunk::frame(codec::frame::put_header)).await?;
+        }
         Ok(writer)
     }
 
@@ -149,7 +160,9 @@ impl<'a> Writer<'a> {
 
     /// The rows that the server says it took.
     pub async fn finish(mut self) -> Result<u64> {
-        self.send(Chunk::frame(codec::frame::put_trailer)).await?;
+        if !self.text {
+            self.send(Chunk::frame(codec::frame::put_trailer)).await?;
+        }
         self.sink
             .as_mut()
             .finish()

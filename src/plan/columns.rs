@@ -3,13 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use dialect::types::{SourceType, TargetType, TypeChange, default_target};
+use dialect::types::{SourceType, TargetType, TypeChange};
 
-use super::{ColumnPlan, Finding, Severity, Travel, Wishes};
+use super::travel::{Builder, Travel};
+use super::{ColumnPlan, Finding, Severity, Wishes};
 use crate::catalog::portable::{Shape, shape};
-use crate::catalog::{Column, Relation, Source};
+use crate::catalog::{Column, Relation, Source, ident};
 use crate::cli::Format;
-use crate::copy::convert::pair;
 
 /// Bit columns that a pgvector index takes for vectors: (table, column) and the index that says so.
 pub fn bit_vectors(source: &Source) -> HashMap<(u32, String), String> {
@@ -57,6 +57,8 @@ pub struct Decider<'a> {
     pub source: &'a Source,
     pub wishes: &'a Wishes<'a>,
     pub bit_vectors: &'a HashMap<(u32, String), String>,
+    /// The target would take an infinite interval for a finite one.
+    pub finite_intervals: bool,
 }
 
 /// What is decided about the columns of one relation.
@@ -84,31 +86,51 @@ impl Decider<'_> {
                     continue;
                 }
             };
-            if let Travel::Convert(change) = travel
-                && !self.is_domain(column)
-            {
-                decided.changes.push((column.name.clone(), change));
-            }
+            // A domain's own DDL is edited, not that of its columns.
+            let change = travel.vector().filter(|_| !self.is_domain(column));
+            decided
+                .changes
+                .extend(change.map(|change| (column.name.clone(), change)));
             if !column.generated {
                 decided.copied.push(ColumnPlan {
                     name: column.name.clone(),
                     type_oid: column.type_oid,
                     type_text: column.type_text.clone(),
+                    change,
                     travel,
-                    domain: self.is_domain(column),
                     why,
                 });
             }
         }
         decided
+            .findings
+            .extend(self.not_as_text(relation, &decided.copied));
+        decided
     }
 
-    /// A domain's own DDL is edited, not that of its columns.
+    /// In a table that goes as text, a vector inside another value would have to be in that value's text.
+    fn not_as_text(&self, relation: &Relation, columns: &[ColumnPlan]) -> Vec<Finding> {
+        let Some(text) = columns.iter().find(|c| c.travel == Travel::Text) else {
+            return Vec::new();
+        };
+        let inside = |c: &&ColumnPlan| c.travel.converts() && c.travel.vector().is_none();
+        let finding = |c: &ColumnPlan| {
+            let reason = format!(
+                "it holds a vector inside, and column {} beside it can only go as text ({})",
+                ident(&text.name),
+                text.type_text
+            );
+            Finding::new(Severity::Decision, object(relation, &c.name), reason).remedy(NO_WAY)
+        };
+        columns.iter().filter(inside).map(finding).collect()
+    }
+
+    /// A domain, or an array of one.
     fn is_domain(&self, column: &Column) -> bool {
-        self.source
-            .types
-            .get(&column.type_oid)
-            .is_some_and(|t| t.kind == 'd')
+        let ty = |oid: &u32| self.source.types.get(oid);
+        let own = ty(&column.type_oid);
+        let element = own.and_then(|t| ty(&t.element));
+        [own, element].into_iter().flatten().any(|t| t.kind == 'd')
     }
 
     fn wish(&self, relation: &Relation, column: &Column) -> Option<(usize, TargetType)> {
@@ -129,80 +151,49 @@ impl Decider<'_> {
         column: &Column,
         wish: Option<TargetType>,
     ) -> Result<(Travel, Option<String>), Finding> {
-        let object = format!(
-            "column {}.{}",
-            relation.display(),
-            crate::catalog::ident(&column.name)
-        );
         let refuse = |reason: String, remedy: &str| {
-            Err(Finding::new(Severity::Decision, object.clone(), reason).remedy(remedy))
+            let object = object(relation, &column.name);
+            Err(Finding::new(Severity::Decision, object, reason).remedy(remedy))
         };
-        let (from, dims, array, domain) = match shape(
-            &self.source.types,
-            column.type_oid,
-            column.typmod,
-        ) {
-            Shape::Vector {
-                from,
-                dims,
-                array,
-                domain,
-            } => (from, dims, array, domain),
-            _ if wish.is_some() => {
-                return refuse(
-                    "--map names it, but it is not a vector".into(),
-                    "drop the --map",
-                );
-            }
-            Shape::Plain { array } => return Ok((Travel::Pass { array }, None)),
-            Shape::Unportable(why) => {
-                return refuse(
-                    format!("{why}, so its bytes do not travel between clusters"),
-                    "move this table by pg_dump, or drop or change the column first; with --allow-findings the table is left out",
-                );
-            }
-        };
-        let (to, why) = match self.target_type(relation, column, from, wish) {
-            Some(decided) => decided,
-            None => return Ok((Travel::Pass { array: false }, bits_stay(from))),
-        };
-        if domain.is_some() && wish.is_some() {
+        let shape = shape(&self.source.types, column.type_oid, column.typmod);
+        let from = vector_of(&shape);
+        if wish.is_some() && from.is_none() {
+            return refuse(
+                "--map names it, but it is not a vector".into(),
+                "drop the --map",
+            );
+        }
+        if wish.is_some() && self.is_domain(column) {
             return refuse(
                 "--map names a column of a domain".into(),
                 "a domain has one base type for all of its columns; drop the --map",
             );
         }
-        let change = TypeChange {
-            from,
-            to,
-            dims,
-            array,
+        let decided = from.map(|from| (from, self.target_type(relation, column, from, wish)));
+        let (to, why) = match decided {
+            Some((_, Some((to, why)))) => (Some(to), why),
+            Some((from, None)) => (None, bits_stay(from)),
+            None => (None, None),
         };
-        if pair(&change).is_none() {
-            let reason = format!(
-                "there is no conversion from {} to {}",
-                column.type_text,
-                change.target_sql()
-            );
-            return refuse(reason, "choose another type with --map");
+        let own = |_: SourceType| to;
+        let usual = |from: SourceType| self.wishes.usual(from);
+        let builder = Builder {
+            types: &self.source.types,
+            to: if from.is_some() { &own } else { &usual },
+            finite_intervals: self.finite_intervals,
+        };
+        match builder.travel(&shape) {
+            Ok(Travel::Text) => Ok((Travel::Text, why.or(Some(GOES_AS_TEXT.into())))),
+            Ok(travel) => Ok((travel, why)),
+            Err(reason) => refuse(
+                reason,
+                if from.is_some() {
+                    "choose another type with --map; with --allow-findings the table is left out"
+                } else {
+                    NO_WAY
+                },
+            ),
         }
-        if let (Some(dims), TargetType::Svector) = (dims, to)
-            && dims > SVECTOR_LIMIT
-        {
-            return refuse(
-                format!("{dims} dimensions are more than svector's {SVECTOR_LIMIT}"),
-                "leave the table out",
-            );
-        }
-        if let (Some(dims), TargetType::Bvector) = (dims, to)
-            && dims > DENSE_LIMIT
-        {
-            return refuse(
-                format!("{dims} bits are more than bvector's {DENSE_LIMIT}"),
-                "drop the bit index: a bit column then stays as it is",
-            );
-        }
-        Ok((Travel::Convert(change), why))
     }
 
     /// What the column becomes, and why where that needs a word; None for bits that stay bits.
@@ -227,37 +218,34 @@ impl Decider<'_> {
                 TargetType::Bvector,
                 Some(format!("index {index} takes these bits for a vector")),
             )),
-            (false, _, Format::RealArray) => Some((TargetType::RealArray, None)),
-            (false, _, Format::Native) => Some((default_target(from), None)),
+            (false, _, _) => self.wishes.usual(from).map(|to| (to, None)),
         }
     }
 }
 
-const SVECTOR_LIMIT: u32 = 1_048_575;
-const DENSE_LIMIT: u32 = 65_535;
+const NO_WAY: &str = "move this table by pg_dump, or drop or change the column first; with --allow-findings the table is left out";
+
+const GOES_AS_TEXT: &str = "its bytes mean nothing on another cluster: the table is copied as text";
+
+fn object(relation: &Relation, column: &str) -> String {
+    format!("column {}.{}", relation.display(), ident(column))
+}
+
+/// The vector that the value is, or that an array's elements are.
+fn vector_of(shape: &Shape) -> Option<SourceType> {
+    match shape {
+        Shape::Vector { from, .. } => Some(*from),
+        Shape::Array { of, .. } => match **of {
+            Shape::Vector { from, .. } => Some(from),
+            _ => None,
+        },
+        _ => None,
+    }
+}
 
 fn bits_stay(from: SourceType) -> Option<String> {
     matches!(from, SourceType::Bit | SourceType::Varbit)
         .then(|| "stays a bit string: no bit index and no --map takes it for a vector".into())
-}
-
-/// The hash of an enum's value is of its OID: on another cluster a row belongs to another leaf, which refuses it.
-pub fn hashed_by_enum(source: &Source, relation: &Relation) -> Option<Finding> {
-    let mut above = Some(relation);
-    while let Some(one) = above {
-        if source.hashed_by_enum.contains(&one.oid) {
-            let object = format!("table {}", relation.display());
-            let reason = format!(
-                "{} is partitioned by the hash of an enum, which differs between clusters",
-                one.display()
-            );
-            return Some(Finding::new(Severity::Decision, object, reason).remedy(
-                "make the table anew by LIST or RANGE, or fill it on the target through its parent; with --allow-findings it is left out",
-            ));
-        }
-        above = one.parent.and_then(|p| source.relation(p));
-    }
-    None
 }
 
 /// The table at the top of a partition tree or of an inheritance tree.

@@ -5,18 +5,23 @@ pub mod access;
 mod checks;
 mod columns;
 pub mod extensions;
+pub mod travel;
+mod trees;
 
 use std::collections::{HashMap, HashSet};
 
-use dialect::rewrite::Context;
+use dialect::rewrite::{Columns, Context};
 use dialect::types::{SourceType, TargetType, TypeChange, default_target};
 use serde::Serialize;
 
-use crate::catalog::portable::{Shape, holds_interval, shape};
+use crate::catalog::portable::{Shape, shape};
 use crate::catalog::target::Target;
-use crate::catalog::{Index, Relation, Source, Type};
+use crate::catalog::{Index, Relation, Source};
 use crate::cli::{Format, Mapping, SchemaSource};
 use columns::Decider;
+use travel::Builder;
+pub use travel::Travel;
+pub use trees::Tree;
 
 /// What the plan needs of the command line.
 pub struct Wishes<'a> {
@@ -67,7 +72,18 @@ impl Finding {
     }
 }
 
-/// One table whose rows are copied; a slice of its own.
+impl Wishes<'_> {
+    /// What a vector of this type becomes where nobody says otherwise; None for bits.
+    fn usual(&self, from: SourceType) -> Option<TargetType> {
+        match (from, self.format) {
+            (SourceType::Bit | SourceType::Varbit, _) => None,
+            (_, Format::RealArray) => Some(TargetType::RealArray),
+            (_, Format::Native) => Some(default_target(from)),
+        }
+    }
+}
+
+/// One table whose rows are copied, or a partition tree that is copied through its topmost table; a slice of its own.
 #[derive(Clone, Debug)]
 pub struct TablePlan {
     pub oid: u32,
@@ -80,11 +96,33 @@ pub struct TablePlan {
     pub bytes: i64,
     /// Copied columns, in order; generated ones are not among them.
     pub columns: Vec<ColumnPlan>,
+    pub tree: Option<Tree>,
 }
 
 impl TablePlan {
     pub fn quoted(&self) -> String {
         crate::connect::quote_qualified(&self.schema, &self.name)
+    }
+
+    /// What stands after FROM, on either side.
+    pub fn from(&self) -> String {
+        match self.tree {
+            Some(_) => self.quoted(),
+            None => format!("ONLY {}", self.quoted()),
+        }
+    }
+
+    /// The tables that hold its rows.
+    pub fn files(&self) -> &[u32] {
+        match &self.tree {
+            Some(tree) => &tree.leaves,
+            None => std::slice::from_ref(&self.oid),
+        }
+    }
+
+    /// Whether the target takes its rows as text COPY.
+    pub fn text(&self) -> bool {
+        self.columns.iter().any(|c| c.travel == Travel::Text)
     }
 }
 
@@ -94,25 +132,16 @@ pub struct ColumnPlan {
     pub type_oid: u32,
     pub type_text: String,
     pub travel: Travel,
-    /// A domain keeps its name; its base type changes.
-    pub domain: bool,
+    /// What the column's type becomes. A domain keeps its name; its base type changes.
+    pub change: Option<TypeChange>,
     /// Why this conversion, where it is not the usual one.
     pub why: Option<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Travel {
-    Pass { array: bool },
-    Convert(TypeChange),
-}
-
 impl ColumnPlan {
     pub fn target_text(&self) -> String {
-        match &self.travel {
-            _ if self.domain => self.type_text.clone(),
-            Travel::Pass { .. } => self.type_text.clone(),
-            Travel::Convert(change) => change.target_sql(),
-        }
+        self.change
+            .map_or_else(|| self.type_text.clone(), |change| change.target_sql())
     }
 }
 
@@ -133,8 +162,31 @@ impl Plan {
         self.findings.iter().map(|f| f.severity).max()
     }
 
+    /// Relations that turn out not to come keep their rows; and what is copied as one tree does not come without one of its
+    /// partitions.
+    pub fn leave_out(&mut self, relations: impl IntoIterator<Item = u32>) {
+        self.left_out.extend(relations);
+        for table in &self.tables {
+            let mut leaves = table.files().iter();
+            let missing = leaves.any(|oid| self.left_out.contains(oid));
+            if table.tree.is_some() && missing && self.left_out.insert(table.oid) {
+                self.left_out.extend(table.files());
+                let object = format!("table {}", table.display);
+                let reason =
+                    "its rows are copied through it, and one of its partitions does not come";
+                let finding = Finding::new(Severity::Decision, object, reason);
+                let remedy =
+                    "mend what keeps the partition; with --allow-findings the tree is left out";
+                self.findings.push(finding.remedy(remedy));
+            }
+        }
+        self.tables.retain(|t| !self.left_out.contains(&t.oid));
+    }
+
     pub fn has_conversions(&self) -> bool {
-        !self.context.columns.is_empty() || !self.context.domains.is_empty()
+        !self.context.columns.is_empty()
+            || !self.context.domains.is_empty()
+            || !self.context.attributes.is_empty()
     }
 }
 
@@ -153,20 +205,25 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
         readers: Vec::new(),
     };
     plan.context.domains = domains(source, wishes);
+    plan.context.attributes = attributes(source, wishes);
     let decider = Decider {
         source,
         wishes,
         bit_vectors: &bit_vectors,
+        finite_intervals: source.version_num >= 170_000 && target.version_num < 170_000,
     };
+    let trees = trees::trees(source, selected);
+    for (table, finding) in &trees.findings {
+        let tree = trees.units.get(table).map_or(&[][..], |t| &t.leaves);
+        plan.left_out.extend(tree.iter().chain([table]));
+        findings.push(finding.clone());
+    }
     for relation in source
         .relations
         .iter()
         .filter(|r| selected.contains(&r.oid))
     {
-        let mut decided = decider.columns(relation, &mut used);
-        decided
-            .findings
-            .extend(columns::hashed_by_enum(source, relation));
+        let decided = decider.columns(relation, &mut used);
         if decided
             .findings
             .iter()
@@ -179,8 +236,17 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
             let changes = decided.changes.into_iter().collect();
             plan.context.columns.insert(relation.oid, changes);
         }
-        if relation.kind == 'r' && !plan.left_out.contains(&relation.oid) {
+        if plan.left_out.contains(&relation.oid) {
+            continue;
+        }
+        if relation.kind == 'r' {
             findings.extend(checks::places(relation, &decided.copied, target, wishes));
+        }
+        if let Some(tree) = trees.units.get(&relation.oid) {
+            findings.push(through_parent(relation, tree));
+            plan.tables
+                .push(tree_plan(source, relation, decided.copied, tree));
+        } else if relation.kind == 'r' && !trees.members.contains(&relation.oid) {
             plan.tables.push(table_plan(relation, decided.copied));
         }
     }
@@ -194,34 +260,41 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
 
 /// Every domain over a vector, whether or not a table uses it.
 fn domains(source: &Source, wishes: &Wishes) -> HashMap<u32, TypeChange> {
-    let change = |ty: &Type| {
-        let Shape::Vector {
-            from, dims, array, ..
-        } = shape(&source.types, ty.base, ty.typmod)
-        else {
-            return None;
-        };
-        let bits = matches!(from, SourceType::Bit | SourceType::Varbit);
-        let to = match wishes.format {
-            Format::Native => default_target(from),
-            Format::RealArray => TargetType::RealArray,
-        };
-        // A domain over another domain keeps that one's name.
-        let direct = source
-            .types
-            .get(&ty.base)
-            .is_none_or(|base| base.kind != 'd');
-        (direct && !bits).then_some(TypeChange {
-            from,
-            to,
-            dims,
-            array,
-        })
-    };
     let domains = source.types.iter().filter(|(_, ty)| ty.kind == 'd');
     domains
-        .filter_map(|(oid, ty)| Some((*oid, change(ty)?)))
+        .filter_map(|(oid, ty)| Some((*oid, usual_change(source, wishes, ty.base, ty.typmod)?)))
         .collect()
+}
+
+/// The attributes of composite types that change, by type and name.
+fn attributes(source: &Source, wishes: &Wishes) -> Columns {
+    let mut found = Columns::new();
+    let composites = source.types.iter().filter(|(_, ty)| ty.kind == 'c');
+    for (oid, ty) in composites {
+        for attribute in &ty.attributes {
+            let change = usual_change(source, wishes, attribute.type_oid, attribute.typmod);
+            if let Some(change) = change {
+                let attributes = found.entry(*oid).or_default();
+                attributes.insert(attribute.name.clone(), change);
+            }
+        }
+    }
+    found
+}
+
+/// What becomes of a type that is a vector or an array of vectors. A domain keeps its name wherever it stands; its own base changes.
+fn usual_change(source: &Source, wishes: &Wishes, oid: u32, typmod: i32) -> Option<TypeChange> {
+    let is_domain = |oid: &u32| source.types.get(oid).is_some_and(|t| t.kind == 'd');
+    let shape = shape(&source.types, oid, typmod);
+    if is_domain(&oid) || matches!(&shape, Shape::Array { element, .. } if is_domain(element)) {
+        return None;
+    }
+    let builder = Builder {
+        types: &source.types,
+        to: &|from| wishes.usual(from),
+        finite_intervals: false,
+    };
+    builder.travel(&shape).ok()?.vector()
 }
 
 fn context(source: &Source, target: &Target, wishes: &Wishes) -> Context {
@@ -292,7 +365,27 @@ fn table_plan(relation: &Relation, columns: Vec<ColumnPlan>) -> TablePlan {
         rows_estimate: relation.rows_estimate,
         bytes: relation.bytes,
         columns,
+        tree: None,
     }
+}
+
+fn tree_plan(source: &Source, top: &Relation, columns: Vec<ColumnPlan>, tree: &Tree) -> TablePlan {
+    let leaves = || tree.leaves.iter().filter_map(|oid| source.relation(*oid));
+    TablePlan {
+        rows_estimate: leaves().map(|leaf| leaf.rows_estimate.max(0)).sum(),
+        bytes: leaves().map(|leaf| leaf.bytes).sum(),
+        tree: Some(tree.clone()),
+        ..table_plan(top, columns)
+    }
+}
+
+fn through_parent(top: &Relation, tree: &Tree) -> Finding {
+    let reason = format!(
+        "its {} are copied through it, by one connection: it is partitioned by {}, so a row may belong to another partition on the target",
+        crate::report::count_of(tree.leaves.len(), "partition"),
+        tree.why
+    );
+    Finding::new(Severity::Note, format!("table {}", top.display()), reason)
 }
 
 /// A --map that named nothing is a mistake in the command line, not a wish to ignore.
@@ -350,23 +443,6 @@ fn partitions_agree(source: &Source, context: &Context, selected: &HashSet<u32>)
         }
     }
     findings
-}
-
-/// Tables with a column that may hold an infinite interval, which a server before 17 would take for a finite one.
-pub fn interval_columns<'a>(
-    source: &Source,
-    target: &Target,
-    tables: &'a [TablePlan],
-) -> Vec<(&'a TablePlan, &'a ColumnPlan)> {
-    if source.version_num < 170_000 || target.version_num >= 170_000 {
-        return Vec::new();
-    }
-    let columns = tables
-        .iter()
-        .flat_map(|t| t.columns.iter().map(move |c| (t, c)));
-    columns
-        .filter(|(_, c)| holds_interval(&source.types, c.type_oid))
-        .collect()
 }
 
 #[cfg(test)]

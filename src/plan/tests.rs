@@ -1,24 +1,22 @@
 use super::*;
 use crate::catalog::access::TargetAccess;
 use crate::catalog::target::Existing;
-use crate::catalog::{Column, Index};
+use crate::catalog::{Column, Index, Type};
 
 const VECTOR: u32 = 20_001;
 const HALFVEC: u32 = 20_002;
-const COMPOSITE: u32 = 20_003;
+const PSEUDO: u32 = 20_003;
 const BIT: u32 = 1560;
 const INT4: u32 = 23;
 
-fn ty(kind: char, built_in: bool, vector: Option<SourceType>) -> Type {
+fn ty(kind: char, vector: Option<SourceType>) -> Type {
     Type {
         name: "t".into(),
         kind,
-        element: 0,
-        base: 0,
         typmod: -1,
         has_binary: true,
-        built_in,
         vector,
+        ..Type::default()
     }
 }
 
@@ -66,11 +64,11 @@ fn source(relations: Vec<Relation>) -> Source {
         encoding: "UTF8".into(),
         vector_schema: "public".into(),
         types: HashMap::from([
-            (VECTOR, ty('b', false, Some(SourceType::Vector))),
-            (HALFVEC, ty('b', false, Some(SourceType::Halfvec))),
-            (COMPOSITE, ty('c', false, None)),
-            (BIT, ty('b', true, Some(SourceType::Bit))),
-            (INT4, ty('b', true, None)),
+            (VECTOR, ty('b', Some(SourceType::Vector))),
+            (HALFVEC, ty('b', Some(SourceType::Halfvec))),
+            (PSEUDO, ty('p', None)),
+            (BIT, ty('b', Some(SourceType::Bit))),
+            (INT4, ty('b', None)),
         ]),
         relations,
         ..Source::default()
@@ -143,10 +141,7 @@ fn reasons(plan: &Plan, severity: Severity) -> Vec<&str> {
 fn bits_stay_bits_until_an_index_takes_them_for_a_vector() {
     let mut source = source(vec![table(1, "t", vec![column("b", BIT, 8)])]);
     let plan = planned(&source, &target(), &wishes(&[]));
-    assert_eq!(
-        plan.tables[0].columns[0].travel,
-        Travel::Pass { array: false }
-    );
+    assert_eq!(plan.tables[0].columns[0].travel, Travel::Pass);
     assert!(plan.tables[0].columns[0].why.is_some());
     source.indexes = vec![bit_index(1)];
     let plan = planned(&source, &target(), &wishes(&[]));
@@ -211,7 +206,7 @@ fn a_mapping_that_names_nothing_is_a_problem_and_one_without_a_conversion_a_deci
 #[test]
 fn a_column_that_does_not_travel_leaves_its_table_out_by_name() {
     let source = source(vec![
-        table(1, "odd", vec![column("c", COMPOSITE, -1)]),
+        table(1, "odd", vec![column("c", PSEUDO, -1)]),
         table(2, "fine", vec![column("n", INT4, -1)]),
     ]);
     let plan = planned(&source, &target(), &wishes(&[]));

@@ -203,8 +203,7 @@ pub fn translate(
     let missing = crate::roles::missing(&missing_roles, &options.roles);
     plan.findings.extend(missing);
     // A table that the dialect cannot say is not copied either.
-    plan.left_out.extend(left_out);
-    plan.tables.retain(|t| !plan.left_out.contains(&t.oid));
+    plan.leave_out(left_out);
     Ok(schema)
 }
 

@@ -112,10 +112,10 @@ async fn one(session: &Session, table: &TablePlan, sealed: &Seal) -> Result<Cuto
 /// What a writer has not committed shows in no row. Prepared transactions are in pg_locks too, without a process.
 async fn open_writers(session: &Session, table: &TablePlan) -> Result<bool> {
     let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_database d ON d.oid = l.database \
-        WHERE d.datname = pg_catalog.current_database() AND l.locktype = 'relation' AND l.relation = $1 \
+        WHERE d.datname = pg_catalog.current_database() AND l.locktype = 'relation' AND l.relation = ANY ($1) \
         AND l.mode = 'RowExclusiveLock' AND l.granted)";
     let row = session
-        .query_one(sql, &[&table.oid])
+        .query_one(sql, &[&table.files()])
         .await
         .map_err(Error::on(
             Side::Source,

@@ -3,7 +3,7 @@
 
 use dialect::types::{SourceType, TargetType};
 
-use crate::connect::{Session, quote};
+use crate::connect::{SAME_TEXT, Session, quote};
 use crate::error::{Error, Result, Side};
 use crate::plan::{TablePlan, Travel};
 
@@ -12,8 +12,7 @@ use crate::plan::{TablePlan, Travel};
 pub async fn columns(source: &Session, target: &Session, table: &TablePlan) -> Result<Vec<String>> {
     let mut differences = Vec::new();
     for (session, side) in [(source, Side::Source), (target, Side::Target)] {
-        // The text of money hangs on this one, and it is a database's own; the others are the session's already.
-        let alike = session.batch_execute("SET lc_monetary = 'C'").await;
+        let alike = session.batch_execute(SAME_TEXT).await;
         alike.map_err(Error::on(
             side,
             format!("comparing {} as text", table.display),
@@ -65,11 +64,11 @@ pub async fn columns(source: &Session, target: &Session, table: &TablePlan) -> R
 
 /// Text of a column on both sides that is equal where the values are; None where no cast leads there.
 fn texts(travel: &Travel, name: &str) -> Option<(String, String)> {
-    let Travel::Convert(change) = travel else {
-        return Some((
-            format!("{name}::pg_catalog.text"),
-            format!("{name}::pg_catalog.text"),
-        ));
+    let Some(change) = travel.vector() else {
+        // The type's own words; a composite with a vector inside has others on the target.
+        let text = format!("pg_catalog.format('%s', {name})");
+        let text = format!("CASE WHEN {name} IS DISTINCT FROM NULL THEN {text} END");
+        return (!travel.converts()).then(|| (text.clone(), text));
     };
     if change.array {
         return None;
@@ -108,8 +107,8 @@ pub async fn hash(
 ) -> Result<(i64, Option<String>)> {
     let sql = format!(
         "SELECT count({text}), sum(('x0' || pg_catalog.substr(pg_catalog.md5({text}), 1, 15))::pg_catalog.bit(64)::pg_catalog.int8)::pg_catalog.text \
-         FROM ONLY {} t",
-        table.quoted()
+         FROM {} t",
+        table.from()
     );
     let row = session.query_one(&sql, &[]).await.map_err(Error::on(
         side,

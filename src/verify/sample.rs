@@ -18,7 +18,7 @@ use crate::copy::Job;
 use crate::copy::convert::conversion;
 use crate::copy::read::Reader;
 use crate::error::{Error, Result, Side};
-use crate::plan::{TablePlan, Travel};
+use crate::plan::TablePlan;
 
 const SAMPLE_ROWS: u64 = 1000;
 
@@ -55,7 +55,7 @@ pub async fn table(
 ) -> Result<Vec<Sampled>> {
     let mut all = Vec::new();
     for column in &table.columns {
-        let Travel::Convert(change) = &column.travel else {
+        let Some(change) = column.travel.vector() else {
             continue;
         };
         let name = crate::catalog::ident(&column.name);
@@ -83,7 +83,7 @@ pub async fn table(
             source,
             target,
             table,
-            change,
+            change: &change,
             column: &column.name,
         };
         // Pages at random from a large table; if too few of them hold a value, from its beginning.
@@ -123,10 +123,7 @@ impl Check<'_> {
             array: false,
             ..*self.change
         };
-        let conversion = conversion(&single, self.job.overflow, &self.job.element_oids)
-            .ok_or_else(|| {
-                Error::new(Side::Internal, format!("sampling {}", self.table.display))
-            })?;
+        let conversion = conversion(&single, self.job.overflow)?;
         let converter = Arc::new(Converter::new(vec![
             Column::Convert(conversion),
             Column::PassArray,
@@ -168,8 +165,8 @@ impl Check<'_> {
             true => format!("pg_catalog.unnest(t.{name})"),
         };
         let from = format!(
-            "(SELECT {value} AS value FROM ONLY {} t {tablesample}) u",
-            self.table.quoted()
+            "(SELECT {value} AS value FROM {} t {tablesample}) u",
+            self.table.from()
         );
         let column = "u.value";
         let vector = format!("{}.vector", quote(&self.job.vector_schema));

@@ -20,7 +20,8 @@ pub struct Seal {
 pub struct Shape {
     pub schema: String,
     pub name: String,
-    file: u32,
+    /// The tables that hold the rows, each with its file.
+    files: Vec<String>,
     /// Parents, each with the bounds of the partition.
     parents: Vec<String>,
     columns: Vec<Column>,
@@ -54,11 +55,15 @@ pub async fn seal(session: &Session, table: &TablePlan) -> Result<Seal> {
 /// freezing leaves the xmin that SQL shows. A place that was freed and taken again has another xmin, as 2^32 transactions do
 /// not fit between the two looks at one place.
 pub async fn rows(session: &Session, table: &TablePlan) -> Result<(u64, Option<String>)> {
+    let place = match table.tree {
+        Some(_) => "pg_catalog.concat(t.tableoid, t.ctid)",
+        None => "t.ctid::pg_catalog.text",
+    };
     let sql = format!(
         "SELECT pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashtextextended(\
-           t.ctid::pg_catalog.text COLLATE pg_catalog.\"C\", t.xmin::pg_catalog.text::pg_catalog.int8))::pg_catalog.text \
-         FROM ONLY {} t",
-        table.quoted()
+           {place} COLLATE pg_catalog.\"C\", t.xmin::pg_catalog.text::pg_catalog.int8))::pg_catalog.text \
+         FROM {} t",
+        table.from()
     );
     let row = session.query_one(&sql, &[]).await.map_err(Error::on(
         Side::Source,
@@ -75,7 +80,9 @@ pub async fn shape(session: &Session, table: &TablePlan) -> Result<Option<Shape>
             format!("asking whether {} has changed", table.display),
         )
     };
-    let sql = "SELECT n.nspname::text, c.relname::text, coalesce(pg_catalog.pg_relation_filenode(c.oid), 0::oid), \
+    let sql = "SELECT n.nspname::text, c.relname::text, \
+        ARRAY(SELECT pg_catalog.concat_ws(' ', f.oid, pg_catalog.pg_relation_filenode(f.oid)) FROM (SELECT c.oid WHERE c.relkind <> 'p' UNION ALL SELECT p.relid::pg_catalog.oid \
+          FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p WHERE p.isleaf) f(oid) ORDER BY 1), \
         ARRAY(SELECT pg_catalog.concat_ws(' ', i.inhparent::pg_catalog.regclass, pg_catalog.pg_get_expr(c.relpartbound, c.oid)) \
           FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno) \
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
@@ -99,7 +106,7 @@ pub async fn shape(session: &Session, table: &TablePlan) -> Result<Option<Shape>
     Ok(Some(Shape {
         schema: found.get(0),
         name: found.get(1),
-        file: found.get(2),
+        files: found.get(2),
         parents: found.get(3),
         columns: columns.iter().map(column).collect(),
     }))
@@ -132,5 +139,8 @@ pub fn other_shape(was: &Shape, is: &Shape) -> Option<String> {
             "it was attached to a parent, detached from one, or its parent was renamed".into(),
         );
     }
-    (was.file != is.file).then(|| "it was truncated or rewritten".into())
+    (was.files != is.files).then(|| match (was.files.len(), is.files.len()) {
+        (1, 1) => "it was truncated or rewritten".into(),
+        _ => "a partition of it was truncated, rewritten, attached or detached".into(),
+    })
 }

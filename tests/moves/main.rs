@@ -8,4 +8,8 @@ mod columns;
 mod indexes;
 mod odd;
 mod schema;
+mod shapes;
+mod trees;
+mod types;
+mod types_text;
 mod vectors;

@@ -140,3 +140,56 @@ fn a_row_that_the_target_refuses_leaves_no_half_of_its_table() {
     assert_eq!(pair.target.count("refused"), Some(0));
     whole_or_absent(&pair, "whole", 1000);
 }
+
+/// A server before 17 takes the bytes of an infinity for a huge finite interval: no digest would see it.
+#[test]
+fn an_infinite_interval_is_refused_at_its_row_where_the_target_would_take_it_for_a_finite_one() {
+    let probe = Pair::new();
+    let knows_infinity = |db: &crate::common::Db| {
+        db.one("SELECT current_setting('server_version_num')::int / 10000 >= 17") == "t"
+    };
+    if !knows_infinity(&probe.source) || knows_infinity(&probe.target) {
+        println!("skipped: needs a source of PostgreSQL 17 or later and an older target");
+        return;
+    }
+    for (ty, fine, infinite) in [
+        ("interval", "1 day", "infinity"),
+        ("interval[]", "{1 day,-1 day}", "{1 day,-infinity}"),
+        ("spans", "[1 day,2 days)", "[1 day,infinity)"),
+        ("many_spans", "{}", "{[1 day,infinity)}"),
+        ("held", "(1,1 day)", "(1,infinity)"),
+        ("waits", "1 day", "infinity"),
+    ] {
+        let pair = Pair::with(&format!(
+            "CREATE TYPE spans AS RANGE (subtype = interval, multirange_type_name = many_spans); CREATE TYPE held AS (n int, i interval);
+             CREATE DOMAIN waits AS interval; CREATE TABLE t (id int PRIMARY KEY, i {ty}, v vector(1));
+             INSERT INTO t VALUES (1, '{fine}', '[1]'), (2, NULL, NULL), (7, '{infinite}', '[2]')"
+        ));
+        let words = [
+            "table public.t",
+            "row 3 (id = 7)",
+            "column i",
+            "interval is infinite",
+        ];
+        pair.run(&[]).refused(3, &words);
+        whole_or_absent(&pair, "t", 3);
+    }
+}
+
+#[test]
+fn a_row_of_a_table_that_goes_as_text_is_named_by_its_key_too() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id text PRIMARY KEY, r regtype, v vector); INSERT INTO t VALUES ('a', 'int', '[1,2]'), ('b', 'text', '[1,2]');
+         CREATE VIEW n AS SELECT 1; CREATE TABLE dims (id text PRIMARY KEY, r regtype, v vector(2))",
+    );
+    pair.source.exec(
+        "INSERT INTO dims SELECT id, r, v FROM t; UPDATE pg_attribute SET atttypmod = 3 WHERE attrelid = 'dims'::regclass AND attname = 'v'",
+    );
+    let words = [
+        "table public.dims, row 1 (id = a)",
+        "column v",
+        "dimensions",
+    ];
+    pair.run(&[]).refused(3, &words);
+    whole_or_absent(&pair, "dims", 2);
+}

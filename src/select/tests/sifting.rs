@@ -146,12 +146,8 @@ fn a_user_mapping_comes_with_its_server_and_a_shell_type_with_its_type() {
     let base = Type {
         name: "app.\"Base\"".into(),
         kind: 'b',
-        element: 0,
-        base: 0,
-        typmod: -1,
         has_binary: true,
-        built_in: false,
-        vector: None,
+        ..Type::default()
     };
     source.types.insert(82, base);
     source

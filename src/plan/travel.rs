@@ -1,0 +1,251 @@
+//! In: what a column's values are made of, and what vectors become. Out: what the copy does with each part, with the types that the
+//! bytes name. The target's OIDs are not known yet: types are named as the target will have them.
+
+use std::collections::HashMap;
+
+use dialect::types::{SourceType, TargetType, TypeChange};
+
+use crate::catalog::Type;
+use crate::catalog::portable::{FIRST_OWN_OID, Part, Shape};
+use crate::copy::convert::{pair, type_name};
+
+/// How the values of a column, or a part of them, reach the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Travel {
+    /// The same bytes.
+    Pass,
+    /// The same bytes, of an array.
+    PassArray,
+    /// The same bytes, but an infinite interval is refused: the target would take it for a finite one.
+    FiniteInterval,
+    /// A vector.
+    Convert(TypeChange),
+    Array {
+        element: Named,
+        of: Box<Travel>,
+    },
+    Composite(Vec<(Named, Travel)>),
+    Range(Box<Travel>),
+    Multirange(Box<Travel>),
+    /// As text, and its table with it.
+    Text,
+}
+
+/// A type that the bytes name by its OID.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Its OID on the source.
+    pub source: u32,
+    pub target: OnTarget,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnTarget {
+    /// PostgreSQL's own, with an OID that is the same everywhere.
+    Oid(u32),
+    Name(TypeName),
+}
+
+/// A type as the target has it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct TypeName {
+    pub schema: String,
+    pub name: String,
+    /// An extension may live in another schema there.
+    pub extension: Option<String>,
+    /// Of these: the name of an array type is the server's to choose.
+    pub array: bool,
+}
+
+const FLOAT4_ARRAY: u32 = 1021;
+
+impl Travel {
+    /// Whether there is a vector in it.
+    pub fn converts(&self) -> bool {
+        match self {
+            Travel::Convert(_) => true,
+            Travel::Array { of, .. } | Travel::Range(of) | Travel::Multirange(of) => of.converts(),
+            Travel::Composite(parts) => parts.iter().any(|(_, part)| part.converts()),
+            _ => false,
+        }
+    }
+
+    /// The change of a vector, or of the vectors of an array, that the value is.
+    pub fn vector(&self) -> Option<TypeChange> {
+        match self {
+            Travel::Convert(change) => Some(*change),
+            Travel::Array { of, .. } => match **of {
+                Travel::Convert(change) => Some(TypeChange {
+                    array: true,
+                    ..change
+                }),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+/// What vectors become; None for bits that stay bits.
+pub struct Builder<'a> {
+    pub types: &'a HashMap<u32, Type>,
+    pub to: &'a dyn Fn(SourceType) -> Option<TargetType>,
+    /// The target is older than PostgreSQL 17, and the source is not.
+    pub finite_intervals: bool,
+}
+
+impl Builder<'_> {
+    /// Why there is no way, where there is none.
+    pub fn travel(&self, shape: &Shape) -> Result<Travel, String> {
+        Ok(match shape {
+            Shape::Plain => Travel::Pass,
+            Shape::Interval if self.finite_intervals => Travel::FiniteInterval,
+            Shape::Interval => Travel::Pass,
+            Shape::Vector { from, dims } => match (self.to)(*from) {
+                Some(to) => Travel::Convert(change(*from, to, *dims)?),
+                None => Travel::Pass,
+            },
+            Shape::Array { element, of } => self.array(*element, of)?,
+            Shape::Composite(parts) => {
+                let part = |p: &Part| Ok((self.named(p.type_oid), self.travel(&p.shape)?));
+                composite(parts.iter().map(part).collect::<Result<_, String>>()?)?
+            }
+            Shape::Range(bound) => match self.travel(bound)? {
+                Travel::Pass => Travel::Pass,
+                Travel::Text => Travel::Text,
+                bound => Travel::Range(Box::new(bound)),
+            },
+            Shape::Multirange(bound) => match self.travel(bound)? {
+                Travel::Pass => Travel::Pass,
+                Travel::Text => Travel::Text,
+                bound => Travel::Multirange(Box::new(bound)),
+            },
+            Shape::Text(_) => Travel::Text,
+            Shape::Nothing(why) => return Err(why.clone()),
+        })
+    }
+
+    fn array(&self, element: u32, of: &Shape) -> Result<Travel, String> {
+        let named = self.named(element);
+        Ok(match self.travel(of)? {
+            Travel::Text => Travel::Text,
+            Travel::Convert(change) if change.to == TargetType::RealArray => {
+                let name = self.types.get(&element).map_or("", |t| &t.name);
+                return Err(format!(
+                    "an array of {name} cannot become one of real[]: PostgreSQL has no such type"
+                ));
+            }
+            Travel::Pass if same(&named) => Travel::PassArray,
+            of => Travel::Array {
+                element: named,
+                of: Box::new(of),
+            },
+        })
+    }
+
+    fn named(&self, oid: u32) -> Named {
+        Named {
+            source: oid,
+            target: self.on_target(oid),
+        }
+    }
+
+    fn on_target(&self, oid: u32) -> OnTarget {
+        let Some(ty) = self.types.get(&oid) else {
+            return OnTarget::Oid(oid);
+        };
+        match ty.vector.and_then(|from| (self.to)(from)) {
+            Some(TargetType::RealArray) => return OnTarget::Oid(FLOAT4_ARRAY),
+            Some(to) => return OnTarget::Name(vectors(to)),
+            None => {}
+        }
+        if ty.element == 0 {
+            return match oid < FIRST_OWN_OID {
+                true => OnTarget::Oid(oid),
+                false => OnTarget::Name(name(ty)),
+            };
+        }
+        match (self.on_target(ty.element), self.types.get(&ty.element)) {
+            (OnTarget::Name(element), _) => OnTarget::Name(array_of(element)),
+            (_, Some(element)) if oid >= FIRST_OWN_OID => OnTarget::Name(array_of(name(element))),
+            _ => OnTarget::Oid(oid),
+        }
+    }
+}
+
+fn name(ty: &Type) -> TypeName {
+    TypeName {
+        schema: ty.schema.clone(),
+        name: ty.type_name.clone(),
+        extension: ty.extension.clone(),
+        array: false,
+    }
+}
+
+fn vectors(to: TargetType) -> TypeName {
+    TypeName {
+        schema: "vectors".into(),
+        name: type_name(to).into(),
+        extension: Some("vectors".into()),
+        array: false,
+    }
+}
+
+fn array_of(element: TypeName) -> TypeName {
+    TypeName {
+        array: true,
+        ..element
+    }
+}
+
+fn same(named: &Named) -> bool {
+    named.target == OnTarget::Oid(named.source)
+}
+
+fn composite(parts: Vec<(Named, Travel)>) -> Result<Travel, String> {
+    let text = parts.iter().any(|(_, part)| *part == Travel::Text);
+    let vectors = parts.iter().any(|(_, part)| part.converts());
+    match (text, vectors) {
+        (true, true) => {
+            Err("it holds a vector, and beside it a value that has no binary form".into())
+        }
+        (true, false) => Ok(Travel::Text),
+        (false, _)
+            if parts
+                .iter()
+                .all(|(named, part)| same(named) && *part == Travel::Pass) =>
+        {
+            Ok(Travel::Pass)
+        }
+        (false, _) => Ok(Travel::Composite(parts)),
+    }
+}
+
+const SVECTOR_LIMIT: u32 = 1_048_575;
+const DENSE_LIMIT: u32 = 65_535;
+
+/// What a vector becomes, if there is a conversion and the target has room for it.
+pub fn change(from: SourceType, to: TargetType, dims: Option<u32>) -> Result<TypeChange, String> {
+    let array = false;
+    let change = TypeChange {
+        from,
+        to,
+        dims,
+        array,
+    };
+    if pair(&change).is_none() {
+        return Err(format!(
+            "there is no conversion from {from} to {}",
+            change.target_sql()
+        ));
+    }
+    match (dims, to) {
+        (Some(dims), TargetType::Svector) if dims > SVECTOR_LIMIT => Err(format!(
+            "{dims} dimensions are more than svector's {SVECTOR_LIMIT}"
+        )),
+        (Some(dims), TargetType::Bvector) if dims > DENSE_LIMIT => {
+            Err(format!("{dims} bits are more than bvector's {DENSE_LIMIT}"))
+        }
+        _ => Ok(change),
+    }
+}

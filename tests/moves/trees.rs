@@ -1,0 +1,138 @@
+//! In: partitioned tables whose rows may belong to other partitions on another cluster. Out: every row on the target, in the partition
+//! that the target itself chose; the tree counted, digested and sealed as one.
+
+use crate::common::Pair;
+
+#[test]
+fn a_hash_of_an_enum_is_filled_through_the_parent() {
+    let pair = Pair::with(
+        "CREATE TYPE mood AS ENUM ('a', 'b', 'c', 'd', 'e', 'f'); CREATE SCHEMA other;
+         CREATE TABLE hashed (id int, m mood, v vector(1), twice int GENERATED ALWAYS AS (id * 2) STORED, PRIMARY KEY (id, m)) PARTITION BY HASH (m);
+         CREATE TABLE h0 PARTITION OF hashed FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+         CREATE TABLE other.\"H 1\" (v vector(1), gone int, m mood NOT NULL, id int NOT NULL, twice int GENERATED ALWAYS AS (id * 2) STORED);
+         ALTER TABLE other.\"H 1\" DROP COLUMN gone; ALTER TABLE hashed ATTACH PARTITION other.\"H 1\" FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+         INSERT INTO hashed SELECT i, (enum_range(NULL::mood))[i % 6 + 1], ARRAY[i]::vector FROM generate_series(1, 600) i",
+    );
+    let outcome = pair.copy(&[]);
+    assert_eq!(outcome.tables(), ["public.hashed"]);
+    let table = outcome.table("public.hashed");
+    assert_eq!(table["source_rows"], 600, "{table}");
+    assert_eq!(table["cutover"]["state"], "unchanged", "{table}");
+    pair.same_answer("SELECT id, m, v::real[]::text, twice FROM hashed ORDER BY id");
+    // Each row is where the target looks for it.
+    let found = "SELECT count(*) FROM hashed WHERE m = 'a'";
+    assert_eq!(pair.target.one(found), "100");
+}
+
+#[test]
+fn the_hash_may_hide_in_arrays_composites_ranges_and_domains() {
+    let pair = Pair::with(
+        "CREATE TYPE mood AS ENUM ('a', 'b', 'c'); CREATE TYPE pair AS (m mood, n int); CREATE TYPE moods AS RANGE (subtype = mood); CREATE DOMAIN dm AS mood;",
+    );
+    let keys = [
+        ("arrays", "mood[]", "ARRAY[m]"),
+        ("pairs", "pair", "ROW(m, 1)::pair"),
+        ("ranges", "moods", "moods(m, 'c', '[]')"),
+        ("domains", "dm", "m::dm"),
+        (
+            "classes",
+            "regclass",
+            "(ARRAY['pg_class', 'pg_type', 'pg_proc'])[i % 3 + 1]::regclass",
+        ),
+    ];
+    for (table, ty, value) in keys {
+        pair.source.exec(&format!(
+            "CREATE TABLE {table} (k {ty}, v vector(1)) PARTITION BY HASH (k); CREATE TABLE {table}0 PARTITION OF {table} FOR VALUES WITH (MODULUS 3, REMAINDER 0);
+             CREATE TABLE {table}1 PARTITION OF {table} FOR VALUES WITH (MODULUS 3, REMAINDER 1); CREATE TABLE {table}2 PARTITION OF {table} FOR VALUES WITH (MODULUS 3, REMAINDER 2);
+             INSERT INTO {table} SELECT {value}, ARRAY[i]::vector FROM generate_series(1, 30) i, LATERAL (SELECT (enum_range(NULL::mood))[i % 3 + 1] m) x"
+        ));
+    }
+    pair.source.exec("CREATE TABLE plain (k int, v vector(1)) PARTITION BY HASH (k); CREATE TABLE plain0 PARTITION OF plain FOR VALUES WITH (MODULUS 1, REMAINDER 0); INSERT INTO plain VALUES (1, '[1]')");
+    let outcome = pair.copy(&[]);
+    let mut expected: Vec<String> = keys.iter().map(|k| format!("public.{}", k.0)).collect();
+    expected.push("public.plain0".into());
+    expected.sort();
+    assert_eq!(outcome.tables(), expected);
+    for (table, _, _) in keys {
+        pair.same_answer(&format!(
+            "SELECT k::text, v::real[]::text FROM {table} ORDER BY 2, 1"
+        ));
+    }
+}
+
+#[test]
+fn a_tree_of_several_levels_and_schemas_is_one_unit_from_its_topmost_such_table() {
+    let pair = Pair::with(
+        "CREATE TYPE mood AS ENUM ('a', 'b', 'c', 'd'); CREATE SCHEMA \"Deep\";
+         CREATE TABLE top (d int, m mood, v vector(2), r regtype) PARTITION BY RANGE (d); CREATE TABLE low PARTITION OF top FOR VALUES FROM (0) TO (10);
+         CREATE TABLE \"Deep\".high PARTITION OF top FOR VALUES FROM (10) TO (20) PARTITION BY HASH (m);
+         CREATE TABLE \"Deep\".high0 PARTITION OF \"Deep\".high FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+         CREATE TABLE \"Deep\".high1 PARTITION OF \"Deep\".high FOR VALUES WITH (MODULUS 2, REMAINDER 1) PARTITION BY LIST (d);
+         CREATE TABLE high1_even PARTITION OF \"Deep\".high1 FOR VALUES IN (10, 12, 14, 16, 18); CREATE TABLE \"Deep\".high1_rest PARTITION OF \"Deep\".high1 DEFAULT;
+         CREATE INDEX ON top USING hnsw (v vector_l2_ops);
+         INSERT INTO top SELECT i % 20, (enum_range(NULL::mood))[i % 4 + 1], ARRAY[i, -i]::vector, 'int' FROM generate_series(1, 400) i",
+    );
+    let outcome = pair.copy(&[]);
+    assert_eq!(outcome.tables(), ["\"Deep\".high", "public.low"]);
+    pair.same_answer("SELECT d, m, v::real[]::text, r FROM top ORDER BY v::real[]");
+}
+
+#[test]
+fn a_tree_that_changed_after_the_snapshot_is_told_apart() {
+    let pair = Pair::with(
+        "CREATE TYPE mood AS ENUM ('a', 'b'); CREATE TABLE h (m mood, v vector(1)) PARTITION BY HASH (m);
+         CREATE TABLE h0 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE h1 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+         INSERT INTO h VALUES ('a', '[1]'), ('b', '[2]')",
+    );
+    let writer = pair.source.place.session();
+    writer.exec("BEGIN; UPDATE h1 SET v = '[3]'; UPDATE h0 SET v = '[3]'");
+    let outcome = pair.copy(&[]);
+    let table = outcome.table("public.h");
+    assert_eq!(table["cutover"]["state"], "unknown", "{table}");
+}
+
+#[test]
+fn a_tree_without_one_of_its_partitions_is_a_finding() {
+    let pair = Pair::with(
+        "CREATE TYPE mood AS ENUM ('a', 'b'); CREATE TABLE h (m mood, v vector(1)) PARTITION BY HASH (m);
+         CREATE TABLE h0 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE h1 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+         CREATE TABLE t (v vector(1)); INSERT INTO t VALUES ('[1]')",
+    );
+    pair.run(&["--exclude-table", "h1"]).refused(
+        2,
+        &["table public.h", "its partition public.h1 does not come"],
+    );
+    let outcome = pair.run(&["--exclude-table", "h1", "--allow-findings"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    assert_eq!(outcome.tables(), ["public.t"]);
+}
+
+/// A library's order of texts decides where a row of such a tree belongs.
+#[test]
+fn ranges_of_texts_whose_order_is_the_librarys_go_through_the_parent() {
+    let pair = Pair::with(
+        "CREATE TABLE words (w text COLLATE \"C\", v vector(1)) PARTITION BY RANGE (w); CREATE TABLE w0 PARTITION OF words FOR VALUES FROM (MINVALUE) TO ('m');
+         CREATE TABLE w1 PARTITION OF words FOR VALUES FROM ('m') TO (MAXVALUE); INSERT INTO words VALUES ('a', '[1]'), ('z', '[2]')",
+    );
+    assert_eq!(pair.copy(&[]).tables(), ["public.w0", "public.w1"]);
+    let Some(collation) = pair.source.rows("SELECT quote_ident(collname) FROM pg_collation WHERE collprovider = 'c' AND collcollate LIKE 'C.%' AND collencoding IN (-1, 6) LIMIT 1").pop() else {
+        println!("skipped: the source has no collation of a library");
+        return;
+    };
+    let pair = Pair::with(&format!(
+        "CREATE TABLE words (w text COLLATE {collation}, v vector(1)) PARTITION BY RANGE (w); CREATE TABLE w0 PARTITION OF words FOR VALUES FROM (MINVALUE) TO ('m');
+         CREATE TABLE w1 PARTITION OF words FOR VALUES FROM ('m') TO (MAXVALUE); INSERT INTO words VALUES ('a', '[1]'), ('z', '[2]')"
+    ));
+    let outcome = pair.run(&[]);
+    if outcome.code == 2 {
+        outcome.says(&["collation"]);
+        return;
+    }
+    assert_eq!(
+        outcome.tables(),
+        ["public.words"],
+        "{}",
+        outcome.everything()
+    );
+    pair.same_answer("SELECT w, v::real[]::text, tableoid::regclass FROM words ORDER BY v::real[]");
+}
