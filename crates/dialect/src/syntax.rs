@@ -79,6 +79,10 @@ impl Edits {
         self.replace(at..at, text);
     }
 
+    pub(crate) fn extend(&mut self, more: Self) {
+        self.0.extend(more.0);
+    }
+
     /// Whether a place lies in something that is replaced.
     pub(crate) fn cover(&self, range: &Range<usize>) -> bool {
         self.0

@@ -160,6 +160,10 @@ fn without_vectors_and_on_an_equal_server_nothing_changes() {
         .entries
         .iter()
         .filter(|entry| !entry.name.ends_with("vector") && entry.name != "tuned()")
+        // The words of a body that is a string are pgvector's wherever pgvector lives.
+        .filter(|entry| {
+            !entry.name.starts_with("body_only") && !entry.name.starts_with("takes_vector")
+        })
     {
         assert_eq!(
             rewrite::entry(entry, &source.context).statements,

@@ -1,11 +1,12 @@
-//! Domains over vector types: the base type.
+//! Domains: the base type, where it is a vector, and what is said about the value.
 //!
-//! In: a `CREATE DOMAIN` entry. Out: the same with its base type edited. A default or a check that needs pgvector is a finding.
+//! In: a `CREATE DOMAIN` entry. Out: the same with its base type edited, and its default and checks in the target's words.
 
+use super::words::{Kind, Place};
 use super::written::written;
-use super::{Draft, extension, mention};
-use crate::syntax::{self, child, range};
-use squawk_syntax::SyntaxKind;
+use super::{Draft, Statement, extension, table};
+use crate::syntax::{child, range};
+use squawk_syntax::SyntaxNode;
 use squawk_syntax::ast::{self, AstNode};
 
 pub(super) fn translate(draft: &mut Draft) {
@@ -15,10 +16,11 @@ pub(super) fn translate(draft: &mut Draft) {
         .and_then(|object| draft.context.domains.get(&object.oid))
         .copied();
     let Some(change) = change else {
-        if draft.members().is_some() {
-            draft.decide_members();
-        }
-        return draft.each(|_, _| {});
+        return draft.each(|draft, statement| {
+            if let Some(domain) = statement.root.children().find_map(ast::CreateDomain::cast) {
+                expressions(draft, statement, domain.syntax(), Kind::Unknown);
+            }
+        });
     };
     if let Some(refusal) = change.refusal() {
         draft.decide(format!("has {refusal}"), extension::BY_HAND);
@@ -39,7 +41,11 @@ pub(super) fn translate(draft: &mut Draft) {
                 .replace(range(ty.syntax()), change.target_sql());
             edited = true;
         }
-        expressions(draft, domain.syntax());
+        let kind = match change.array {
+            true => Kind::Other,
+            false => Kind::Vector(change.to),
+        };
+        expressions(draft, statement, domain.syntax(), kind);
     });
     if !edited && !draft.left_out {
         draft.decide(
@@ -49,28 +55,14 @@ pub(super) fn translate(draft: &mut Draft) {
     }
 }
 
-/// Checks and defaults speak of the value as pgvector knows it.
-fn expressions(draft: &mut Draft, domain: &squawk_syntax::SyntaxNode) {
-    let schema = &draft.context.vector_schema;
-    for clause in domain.descendants() {
-        let what = match clause.kind() {
-            SyntaxKind::CHECK_CONSTRAINT => "a check",
-            SyntaxKind::DEFAULT_CONSTRAINT => "the default",
-            _ => continue,
-        };
-        let is_default = clause.kind() == SyntaxKind::DEFAULT_CONSTRAINT;
-        if let Some(member) = mention::member(&clause, schema, None) {
-            draft.decide(
-                format!("{what} uses {member} of pgvector; not translated yet"),
-                draft.remedy(extension::BY_HAND),
-            );
-        } else if is_default
-            || syntax::has(&clause, &[SyntaxKind::CUSTOM_OP, SyntaxKind::OPERATOR_CALL])
-        {
-            draft.decide(
-                format!("{what} may be written for the source's type; not translated yet"),
-                extension::BY_HAND,
-            );
-        }
+/// A check or default that cannot be said is left out, and the domain comes without it.
+fn expressions(draft: &mut Draft, statement: &mut Statement, domain: &SyntaxNode, kind: Kind) {
+    for clause in domain
+        .children()
+        .filter(|clause| table::is_expression(clause.kind()))
+    {
+        let mut words = draft.words(&statement.root, Place::Check);
+        words.know("value", kind);
+        table::clause(draft, statement, &clause, words, None);
     }
 }

@@ -4,7 +4,9 @@
 //! target needs no extension. Also here: entries whose text holds secrets, and the remedies that several findings share.
 
 use super::{Draft, Statement};
+use crate::dump::Entry;
 use crate::syntax::{self, name};
+use crate::types::SourceType;
 use squawk_syntax::ast::{self, AstNode};
 
 /// The remedy where no better one is known.
@@ -19,6 +21,53 @@ pub(super) fn create(draft: &mut Draft) {
             .push("CREATE EXTENSION IF NOT EXISTS vectors".to_owned());
     }
 }
+
+/// Privileges on functions and types of the extension itself, which pg_dump writes where they differ from the extension's own.
+/// The members are not on the target; those of PGVecto.rs have its own privileges.
+pub(super) fn of_member(entry: &Entry, schema: &str) -> bool {
+    let name = entry.name.as_str();
+    let ours = entry.schema.as_deref() == Some(schema)
+        && matches!(entry.kind.as_str(), "ACL" | "COMMENT" | "SECURITY LABEL");
+    ours && match name.split_once(' ') {
+        Some(("TYPE", ty)) => SourceType::of_extension(ty).is_some(),
+        Some(("FUNCTION" | "AGGREGATE", signature)) => is_member(signature, schema),
+        _ => false,
+    }
+}
+
+/// Whether a function with this name and these arguments cannot be another's: it would be in the extension's place.
+fn is_member(signature: &str, schema: &str) -> bool {
+    let Some((function, args)) = signature.split_once('(') else {
+        return false;
+    };
+    let types = ["vector", "halfvec", "sparsevec", "bit"].map(|ty| (format!("{schema}.{ty}"), ty));
+    let known = |arg: &str| {
+        let arg = arg.trim();
+        types
+            .iter()
+            .any(|(qualified, ty)| arg == qualified || (*ty == "bit" && arg == "bit"))
+    };
+    let args: Vec<&str> = args.trim_end_matches(')').split(',').collect();
+    MEASURES.contains(&function) && args.first().is_some_and(|first| known(first))
+}
+
+/// Functions of pgvector that somebody may grant or take away.
+const MEASURES: &[&str] = &[
+    "l2_distance",
+    "inner_product",
+    "cosine_distance",
+    "l1_distance",
+    "hamming_distance",
+    "jaccard_distance",
+    "vector_dims",
+    "vector_norm",
+    "l2_norm",
+    "l2_normalize",
+    "binary_quantize",
+    "subvector",
+    "avg",
+    "sum",
+];
 
 /// Subscriptions and user mappings carry passwords in clear: they are not run, and their text is not shown.
 pub(super) fn secret(draft: &mut Draft) {
@@ -40,73 +89,3 @@ pub(super) fn edit(draft: &mut Draft, statement: &mut Statement) {
         draft.note("its dependency on the extension vector is left out", "");
     }
 }
-
-/// A remedy for an object that uses members of pgvector, with what is known about the members.
-pub(super) fn remedy(base: &str, members: &[String], real_array: bool) -> String {
-    let mut remedy = base.to_owned();
-    // PGVecto.rs's words help nobody on a target without it.
-    for (member, hint) in HINTS.iter().filter(|_| !real_array) {
-        if members.iter().any(|used| used.contains(member)) {
-            remedy.push_str("; ");
-            remedy.push_str(hint);
-        }
-    }
-    remedy
-}
-
-/// What PGVecto.rs says instead, by a part of the member's description.
-const HINTS: &[(&str, &str)] = &[
-    (
-        ".<->(",
-        "operator(vectors.<->) is the squared Euclidean distance there: the order is the same, a threshold r becomes r * r",
-    ),
-    (".<=>(", "the same distance there is operator(vectors.<=>)"),
-    (".<#>(", "the same distance there is operator(vectors.<#>)"),
-    (
-        ".<~>(",
-        "Hamming distance is operator(vectors.<->) over bvector there; operator(vectors.<~>) is Jaccard",
-    ),
-    (
-        ".<%>(",
-        "Jaccard distance is operator(vectors.<~>) over bvector there",
-    ),
-    (".<+>(", "there is no taxicab distance there"),
-    (".l1_distance(", "there is no taxicab distance there"),
-    (
-        ".l2_distance(",
-        "l2_distance is sqrt(a operator(vectors.<->) b) there",
-    ),
-    (
-        ".cosine_distance(",
-        "cosine_distance is operator(vectors.<=>) there",
-    ),
-    (
-        ".inner_product(",
-        "inner_product is the negative of operator(vectors.<#>) there",
-    ),
-    (
-        ".vector_dims(",
-        "the same function there is vectors.vector_dims",
-    ),
-    (
-        ".vector_norm(",
-        "the same function there is vectors.vector_norm",
-    ),
-    (
-        ".l2_normalize(",
-        "the same function there is vectors.vector_normalize",
-    ),
-    (
-        ".binary_quantize(",
-        "the same function there is vectors.binarize, over vectors.vector only",
-    ),
-    (
-        ".subvector(",
-        "subvector(e, s, n) is e[s - 1:s - 1 + n] there",
-    ),
-    (
-        "for access method btree",
-        "PGVecto.rs has no equality or order of vectors: no unique, primary or foreign key, no GROUP BY",
-    ),
-    (".=(", "PGVecto.rs has no equality of vectors"),
-];

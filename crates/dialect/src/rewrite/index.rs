@@ -4,7 +4,8 @@
 //! that names, `ON ONLY` and `WHERE` stay as they are. What PGVecto.rs cannot index is a finding with the reason.
 
 use super::expression::{self, Scope, Shape};
-use super::{Draft, Statement, extension, mention};
+use super::words::Place;
+use super::{Draft, Statement, extension};
 use crate::index::{self, IndexDesc};
 use crate::opclass::{self, Opclass};
 use crate::syntax::{child, range};
@@ -25,7 +26,7 @@ pub(super) fn translate(draft: &mut Draft, desc: &IndexDesc) {
         };
         created = true;
         if let Err(reason) = edit(draft, statement, &create, desc, class) {
-            draft.decide(reason, draft.remedy(extension::BY_HAND));
+            draft.decide(reason, extension::BY_HAND);
         }
     });
     if !created && !draft.left_out {
@@ -94,12 +95,14 @@ fn edit(
     let shape = expression::translate(&key, &scope, &mut statement.edits)?;
     let target = operator_class(class, shape)?;
     let options = index::options(desc, shape.over, context.index_threads)?;
-    if let Some(condition) = create.where_clause()
-        && let Some(member) = mention::member(condition.syntax(), scope.schema, draft.members())
-    {
-        return Err(format!(
-            "its WHERE uses {member} of pgvector; not translated yet"
-        ));
+    if let Some(condition) = create.where_clause() {
+        let mut words = draft.words(&statement.root, Place::Immutable);
+        words.over(desc.table);
+        words.edit(condition.syntax(), &mut statement.edits);
+        if let Some(problem) = words.problems.first() {
+            return Err(format!("its WHERE {problem}"));
+        }
+        draft.take(words);
     }
 
     let edits = &mut statement.edits;

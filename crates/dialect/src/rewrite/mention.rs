@@ -4,7 +4,7 @@
 //! functions and operators, which other extensions may have under the same name: for those the catalog's list of members decides
 //! where there is one.
 
-use crate::syntax::{name, path, range};
+use crate::syntax::{Edits, name, path, range};
 use crate::types::SourceType;
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
@@ -23,11 +23,16 @@ pub(super) fn types(
 
 /// The type of pgvector that a type node names, if it does.
 pub(super) fn of_extension(ty: &ast::PathType, schema: &str) -> Option<SourceType> {
-    let path: Option<ast::PathRef> = ty.syntax().children().find_map(ast::PathRef::cast);
-    match crate::syntax::path(path?.syntax()).as_slice() {
+    match path_of(ty)?.as_slice() {
         [qualifier, name] if qualifier == schema => SourceType::of_extension(name),
         _ => None,
     }
+}
+
+/// The parts of the name of a type.
+pub(super) fn path_of(ty: &ast::PathType) -> Option<Vec<String>> {
+    let path = ty.syntax().children().find_map(ast::PathRef::cast)?;
+    Some(crate::syntax::path(path.syntax()))
 }
 
 /// Whether a text that could not be parsed may mention a type of pgvector.
@@ -43,34 +48,71 @@ pub(super) fn in_text(text: &str, schema: &str) -> bool {
     })
 }
 
-/// The first type, function or operator of pgvector under a node. `listed` is what the catalog says the object needs.
-pub(super) fn member(root: &SyntaxNode, schema: &str, listed: Option<&[String]>) -> Option<String> {
-    let used = |name: &str, known: &[&str]| match listed {
-        Some(listed) => listed.iter().any(|member| is_named(member, name)),
-        None => known.contains(&name),
+/// A function, operator or operator class of pgvector that a statement names where no expression stands, outside of what is
+/// edited: `SFUNC = public.vector_add`. `members` is what the catalog says the object needs.
+pub(super) fn left(
+    root: &SyntaxNode,
+    schema: &str,
+    members: &[String],
+    edits: &Edits,
+) -> Option<String> {
+    let named = root.descendants().filter_map(|node| {
+        let parent = node.parent()?.kind();
+        match node.kind() {
+            SyntaxKind::PATH_REF
+                if !matches!(
+                    parent,
+                    SyntaxKind::RELATION_NAME_REF
+                        | SyntaxKind::TABLE_NAME_REF
+                        | SyntaxKind::PATH_REF
+                        | SyntaxKind::OP
+                ) =>
+            {
+                match path(&node).as_slice() {
+                    [qualifier, name] if qualifier == schema => Some((range(&node), name.clone())),
+                    _ => None,
+                }
+            }
+            SyntaxKind::OP if parent != SyntaxKind::OPERATOR_CALL => {
+                let text = node.text().to_string();
+                let (_, operator) = text.rsplit_once('.')?;
+                Some((range(&node), operator.trim().to_owned()))
+            }
+            _ => None,
+        }
+    });
+    let mut named = named.filter(|(range, _)| !edits.cover(range));
+    let is_listed = |name: &str| {
+        members.iter().any(|member| {
+            !member.starts_with("type ")
+                && (is_named(member, name)
+                    || member.contains(&format!(".{name} for access method")))
+        })
     };
-    root.descendants().find_map(|node| match node.kind() {
-        SyntaxKind::PATH_TYPE => {
-            let name = of_extension(&ast::PathType::cast(node)?, schema)?;
-            Some(format!("the type {schema}.{name}"))
-        }
-        SyntaxKind::CALL_EXPR => {
-            let function = function(&node, schema)?;
-            used(&function, FUNCTIONS).then(|| format!("the function {schema}.{function}"))
-        }
-        SyntaxKind::OP => {
-            let operator = operator(&node, schema)?;
-            used(&operator, OPERATORS).then(|| format!("the operator {schema}.{operator}"))
-        }
-        _ => None,
-    })
+    named
+        .find(|(_, name)| is_listed(name))
+        .map(|(_, name)| name)
 }
 
 /// Whether a description (`operator public.<->(…)`, unqualified where the schema was on the search_path) is of this name.
-fn is_named(member: &str, name: &str) -> bool {
+pub(super) fn is_named(member: &str, name: &str) -> bool {
     member
         .split_once('(')
         .is_some_and(|(description, _)| description.rsplit(['.', ' ']).next() == Some(name))
+}
+
+/// Whether what a description describes is in a schema, or in one that the description does not tell.
+pub(super) fn is_in(member: &str, name: &str, schema: &str) -> bool {
+    let described = member
+        .split_once('(')
+        .map_or(member, |(described, _)| described);
+    let Some(qualified) = described.strip_suffix(name) else {
+        return false;
+    };
+    let quoted = format!("\"{}\".", schema.replace('"', "\"\""));
+    !qualified.ends_with('.')
+        || qualified.ends_with(&format!(" {schema}."))
+        || qualified.ends_with(&quoted)
 }
 
 /// The name of the function that a call calls, if it is qualified with this schema.
@@ -87,37 +129,3 @@ pub(super) fn function(call: &SyntaxNode, schema: &str) -> Option<String> {
         _ => None,
     }
 }
-
-/// The operator in `OPERATOR(schema.op)`.
-fn operator(node: &SyntaxNode, schema: &str) -> Option<String> {
-    let qualifier = node.descendants().find_map(ast::PathRef::cast)?;
-    // The path ends in a dot, which the tree counts as one more, empty part.
-    let parts = path(qualifier.syntax());
-    if parts.first().is_none_or(|part| part != schema) || parts.len() > 2 {
-        return None;
-    }
-    let text = node.text().to_string();
-    let inner = text.rsplit_once('.')?.1;
-    Some(inner.trim_end_matches(')').trim().to_owned())
-}
-
-const FUNCTIONS: &[&str] = &[
-    "l2_distance",
-    "inner_product",
-    "cosine_distance",
-    "l1_distance",
-    "hamming_distance",
-    "jaccard_distance",
-    "vector_dims",
-    "vector_norm",
-    "l2_norm",
-    "l2_normalize",
-    "binary_quantize",
-    "subvector",
-    "avg",
-    "sum",
-];
-
-const OPERATORS: &[&str] = &[
-    "<->", "<#>", "<=>", "<+>", "<~>", "<%>", "+", "-", "*", "||", "<", "<=", "=", "<>", ">=", ">",
-];

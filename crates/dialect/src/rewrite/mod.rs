@@ -4,6 +4,8 @@
 //! ([`Translated`]). Text alone cannot tell whose operator `OPERATOR(public.<->)` is, so the catalog decides which objects are
 //! touched; an object that it does not name keeps its bytes. No file, no connection, no state between entries.
 
+mod body;
+mod composite;
 mod domain;
 mod expression;
 mod extension;
@@ -15,7 +17,8 @@ mod older;
 pub mod roles;
 mod routine;
 mod table;
-mod view;
+mod whole;
+mod words;
 mod written;
 
 pub use left_out::LeftOut;
@@ -114,6 +117,13 @@ fn translate(entry: &Entry, context: &Context) -> Translated {
         SESSION => older::session(&mut draft),
         "EXTENSION" if entry.name == "vector" => extension::create(&mut draft),
         "COMMENT" if entry.name == "EXTENSION vector" => draft.statements.clear(),
+        _ if extension::of_member(entry, &context.vector_schema) => {
+            draft.statements.clear();
+            draft.note(
+                "is about a member of pgvector, which is not on the target; left out",
+                "",
+            );
+        }
         "SUBSCRIPTION" | "SUBSCRIPTION TABLE" | "USER MAPPING" => extension::secret(&mut draft),
         _ => match entry.object.and_then(|object| {
             context
@@ -133,17 +143,9 @@ fn object(draft: &mut Draft) {
     match draft.entry.kind.as_str() {
         "TABLE" | "FOREIGN TABLE" => table::translate(draft),
         "DOMAIN" => domain::translate(draft),
-        kind => {
-            if draft.members().is_some() {
-                draft.decide_members();
-            } else {
-                match kind {
-                    "VIEW" => view::translate(draft),
-                    "FUNCTION" | "PROCEDURE" => routine::translate(draft),
-                    _ => draft.each(|_, _| {}),
-                }
-            }
-        }
+        "FUNCTION" | "PROCEDURE" => routine::translate(draft),
+        "TYPE" => composite::translate(draft),
+        _ => whole::translate(draft),
     }
 }
 
@@ -215,23 +217,9 @@ impl<'a> Draft<'a> {
             .map(Vec::as_slice)
     }
 
-    /// The object needs members of pgvector, and no more is known.
-    fn decide_members(&mut self) {
-        let members = self.members().unwrap_or_default();
-        let reason = format!(
-            "uses {} of pgvector; not translated yet",
-            members.join(", ")
-        );
-        self.decide(reason, self.remedy(extension::BY_HAND));
-    }
-
-    /// A remedy with what PGVecto.rs says instead of the members that the object needs.
-    fn remedy(&self, base: &str) -> String {
-        extension::remedy(
-            base,
-            self.members().unwrap_or_default(),
-            self.context.real_array,
-        )
+    /// A part of the object is left out unless somebody decides; the rest of it comes.
+    fn lose(&mut self, reason: impl Into<String>, remedy: impl Into<String>) {
+        self.find(Severity::Decision, reason.into(), remedy.into());
     }
 
     /// Edits every statement: with what the caller knows of this kind of object, then with what an older target needs. A type of
@@ -263,14 +251,23 @@ impl<'a> Draft<'a> {
 
     fn remaining(&mut self, statement: &Statement) {
         let schema = &self.context.vector_schema;
+        let members = self.members().unwrap_or_default();
+        let member = mention::left(&statement.root, schema, members, &statement.edits);
         let left = mention::types(&statement.root, schema)
             .find(|(range, _)| !statement.edits.cover(range));
         // Where the object is left out already, the reason is known.
         let silent = statement.dropped || self.left_out;
         if let (Some((_, name)), false) = (left, silent) {
-            let reason =
-                format!("mentions the type {schema}.{name} of pgvector; not translated yet");
+            let reason = format!(
+                "mentions the type {schema}.{name} of pgvector in a place that is not known"
+            );
             self.decide(reason, extension::BY_HAND);
+        }
+        if let (Some(name), false) = (member, silent) {
+            self.decide(
+                format!("is made of {schema}.{name} of pgvector, which PGVecto.rs has not"),
+                extension::BY_HAND,
+            );
         }
     }
 

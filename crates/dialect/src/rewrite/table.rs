@@ -1,15 +1,18 @@
-//! Tables: the types of the columns that change, and nothing else.
+//! Tables: the types of the columns that change, and the expressions that need pgvector.
 //!
 //! In: a `CREATE TABLE` (or `CREATE FOREIGN TABLE`) entry, with the columns that change by the catalog. Out: the same statements
-//! with those types edited. A default, check or generated expression that needs pgvector is not translated: it becomes a finding.
+//! with those types edited, and with defaults, checks and generated expressions in the target's words. A default or check that
+//! cannot be said is left out with a finding; a table with such a generated column is left out whole.
 
+use super::words::{Place, Words};
 use super::written::written;
-use super::{Draft, Statement, extension, mention};
-use crate::syntax::{self, child, name, range};
-use crate::types::{SourceType, TypeChange};
+use super::{Draft, Statement, extension};
+use crate::syntax::{self, Edits, child, name, range};
+use crate::types::TypeChange;
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 const REMEDY: &str = "create the table by hand and copy with --schema-source existing, or drop the expression on the source";
 
@@ -39,9 +42,6 @@ pub(super) fn translate(draft: &mut Draft) {
             format!("column {column} is not in the statement that makes the table"),
             extension::BY_HAND,
         );
-    }
-    if draft.members().is_some() && !draft.left_out {
-        draft.decide_members();
     }
 }
 
@@ -84,7 +84,7 @@ fn table(
     ) {
         missing.clear();
     }
-    expressions(draft, create, &changes);
+    expressions(draft, statement, create, &changes);
 }
 
 /// A column whose type is a domain keeps it: the domain changes.
@@ -113,66 +113,107 @@ fn edit_column(
         }
         None => {}
     }
-    let default = child::<ast::DefaultConstraint>(column.syntax());
-    if default.is_some()
-        && draft.members().is_none()
-        && written(&ty, &draft.context.vector_schema).is_some()
-    {
-        draft.decide(
-            format!(
-                "the default of column {column_name} is written for {}; not translated yet",
-                change.from
-            ),
-            REMEDY,
+}
+
+/// Defaults, checks and generated expressions.
+fn expressions(
+    draft: &mut Draft,
+    statement: &mut Statement,
+    create: &SyntaxNode,
+    changes: &BTreeMap<String, TypeChange>,
+) {
+    let clauses = create
+        .descendants()
+        .filter(|node| is_expression(node.kind()));
+    for clause in clauses.collect::<Vec<_>>() {
+        let place = match clause.kind() {
+            SyntaxKind::GENERATED_CONSTRAINT => Place::Immutable,
+            _ => Place::Check,
+        };
+        let words = draft.words(&statement.root, place);
+        let of_value = matches!(
+            clause.kind(),
+            SyntaxKind::DEFAULT_CONSTRAINT | SyntaxKind::GENERATED_CONSTRAINT
         );
+        let change = column_of(&clause)
+            .and_then(|column| changes.get(&column))
+            .filter(|_| of_value);
+        self::clause(draft, statement, &clause, words, change.copied());
     }
 }
 
-/// Defaults, checks and generated expressions that need a member of pgvector, or that treat a column of bits as bits.
-fn expressions(draft: &mut Draft, create: &SyntaxNode, changes: &BTreeMap<String, TypeChange>) {
-    for clause in create
-        .descendants()
-        .filter(|node| is_expression(node.kind()))
-    {
-        let what = describe(&clause);
-        if let Some(members) = draft.members()
-            && let Some(member) =
-                mention::member(&clause, &draft.context.vector_schema, Some(members))
-        {
-            draft.decide(
-                format!("{what} uses {member} of pgvector; not translated yet"),
-                draft.remedy(REMEDY),
-            );
-        } else if let Some(column) = uses_bits(&clause, changes) {
-            draft.decide(
-                format!("{what} uses column {column} as bits, and it becomes a vector"),
-                REMEDY,
-            );
+/// One clause. What cannot be said is left out of the statement, but for a generated column: its values are copied by nobody.
+pub(super) fn clause(
+    draft: &mut Draft,
+    statement: &mut Statement,
+    clause: &SyntaxNode,
+    mut words: Words,
+    change: Option<TypeChange>,
+) {
+    let mut edits = Edits::default();
+    match (
+        change,
+        clause
+            .descendants()
+            .find(|part| ast::Expr::can_cast(part.kind())),
+    ) {
+        (Some(change), Some(value)) => words.assign(&value, change, &mut edits),
+        _ => words.edit(clause, &mut edits),
+    }
+    let what = describe(clause);
+    for note in &words.notes {
+        draft.note(format!("{what} {note}"), "");
+    }
+    if words.problems.is_empty() {
+        return statement.edits.extend(edits);
+    }
+    for problem in &words.problems {
+        let reason = format!("{what} {problem}");
+        if clause.kind() == SyntaxKind::GENERATED_CONSTRAINT {
+            draft.decide(reason, REMEDY);
+        } else {
+            let remedy =
+                "add it by hand on the target, or run with --allow-findings to go without it";
+            draft.lose(format!("{reason}; it is left out"), remedy);
         }
     }
+    statement.edits.replace(with_separator(clause), "");
 }
 
-fn is_expression(kind: SyntaxKind) -> bool {
+/// A clause with the blank before it, or the comma of the list that it is an element of.
+fn with_separator(clause: &SyntaxNode) -> Range<usize> {
+    let own = range(clause);
+    match (clause.prev_sibling(), clause.next_sibling()) {
+        (Some(before), _) => range(&before).end..own.end,
+        (None, Some(after)) => own.start..range(&after).start,
+        (None, None) => own,
+    }
+}
+
+pub(super) fn is_expression(kind: SyntaxKind) -> bool {
     matches!(
         kind,
         SyntaxKind::DEFAULT_CONSTRAINT
             | SyntaxKind::GENERATED_CONSTRAINT
             | SyntaxKind::CHECK_CONSTRAINT
-            | SyntaxKind::EXCLUDE_CONSTRAINT
     )
 }
 
+/// The column whose definition holds a clause.
+fn column_of(clause: &SyntaxNode) -> Option<String> {
+    let parent = clause.parent()?;
+    child::<ast::ColumnName>(&parent).map(|column| name(column.syntax()))
+}
+
 fn describe(clause: &SyntaxNode) -> String {
-    let column = clause
-        .parent()
-        .and_then(|parent| child::<ast::ColumnName>(&parent))
-        .map(|column| name(column.syntax()));
+    let column = column_of(clause);
     let constraint =
         syntax::first::<ast::ConstraintName>(clause).map(|constraint| name(constraint.syntax()));
     match (clause.kind(), column, constraint) {
         (SyntaxKind::DEFAULT_CONSTRAINT, Some(column), _) => {
             format!("the default of column {column}")
         }
+        (SyntaxKind::DEFAULT_CONSTRAINT, None, _) => "the default".to_owned(),
         (SyntaxKind::GENERATED_CONSTRAINT, Some(column), _) => {
             format!("the generated column {column}")
         }
@@ -180,15 +221,4 @@ fn describe(clause: &SyntaxNode) -> String {
         (_, Some(column), None) => format!("a constraint of column {column}"),
         (_, None, None) => "a constraint".to_owned(),
     }
-}
-
-/// A column of bits that an expression names and that becomes a vector. For the types of pgvector the catalog answers this.
-fn uses_bits(clause: &SyntaxNode, changes: &BTreeMap<String, TypeChange>) -> Option<String> {
-    syntax::all::<ast::NameRef>(clause)
-        .map(|node| name(node.syntax()))
-        .find(|column| {
-            changes
-                .get(column)
-                .is_some_and(|change| matches!(change.from, SourceType::Bit | SourceType::Varbit))
-        })
 }

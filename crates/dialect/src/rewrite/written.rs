@@ -16,18 +16,34 @@ pub(super) struct Written {
 }
 
 pub(super) fn written(ty: &ast::Type, schema: &str) -> Option<Written> {
+    written_as(ty, &|parts| match parts {
+        [qualifier, name] if qualifier == schema => SourceType::of_extension(name),
+        _ => None,
+    })
+}
+
+/// The same where the caller knows which path is a type of pgvector.
+pub(super) fn written_as(
+    ty: &ast::Type,
+    of_extension: &impl Fn(&[String]) -> Option<SourceType>,
+) -> Option<Written> {
     let (from, dims) = match ty {
         ast::Type::ArrayType(array) => {
-            let element = written(&array.ty()?, schema)?;
+            let element = written_as(&array.ty()?, of_extension)?;
             return (!element.array).then_some(Written {
                 array: true,
                 ..element
             });
         }
-        ast::Type::PathType(path) => (
-            mention::of_extension(path, schema)?,
-            modifier(path.arg_list()),
-        ),
+        ast::Type::PathType(path) => {
+            let parts = mention::path_of(path)?;
+            // In quotes it is the type without a length: the keyword alone has one bit.
+            let from = match parts.as_slice() {
+                [name] if name == "bit" => SourceType::Bit,
+                parts => of_extension(parts)?,
+            };
+            (from, modifier(path.arg_list()))
+        }
         ast::Type::BitType(bit) => (SourceType::Bit, Some(modifier(bit.arg_list()).unwrap_or(1))),
         ast::Type::BitVaryingType(bit) => (SourceType::Varbit, modifier(bit.arg_list())),
         _ => return None,

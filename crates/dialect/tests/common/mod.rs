@@ -27,12 +27,21 @@ pub struct Source {
 
 /// The schema of `shapes.sql`, for a target of version 15.
 pub fn shapes() -> Source {
+    with_vectors("shapes")
+}
+
+/// The schema of `words.sql`, for a target of version 15.
+pub fn words() -> Source {
+    with_vectors("words")
+}
+
+fn with_vectors(name: &str) -> Source {
     let mut context = context();
-    for fact in fixture("shapes.catalog.tsv").lines() {
+    for fact in fixture(&format!("{name}.catalog.tsv")).lines() {
         record(&mut context, &fact.split('\t').collect::<Vec<_>>());
     }
     Source {
-        entries: entries("shapes"),
+        entries: entries(name),
         context,
     }
 }
@@ -109,6 +118,25 @@ fn record(context: &mut Context, fact: &[&str]) {
                 .entry(object)
                 .or_default()
                 .push(member.to_owned());
+        }
+        ["attribute", ty, attribute, of, dims, array] => {
+            let attributes = context.attributes.entry(number(ty)).or_default();
+            attributes.insert(attribute.to_owned(), change(of, dims, array));
+        }
+        ["relation", oid, schema, name, ..] => {
+            let key = (schema.to_owned(), name.to_owned());
+            context.relations.insert(key, number(oid));
+        }
+        ["double", class, oid, double, ..] => {
+            let object = ObjectId {
+                class: number(class),
+                oid: number(oid),
+            };
+            let doubles = context.doubles.entry(object).or_default();
+            doubles.push(double.to_owned());
+        }
+        ["shared", name, ..] => {
+            context.shared_names.insert(name.to_owned());
         }
         _ => panic!("not a fact: {fact:?}"),
     }

@@ -1,0 +1,313 @@
+//! What an expression is, as far as its text and the catalog's columns tell.
+//!
+//! In: an expression, the relations that its statement names and the columns that change. Out: the type on the target that matters
+//! for the translation, or that it is not known. Nothing is edited here.
+
+use super::super::Context;
+use super::super::written::{Written, written_as};
+use super::{Words, bare};
+use crate::syntax::{child, name, path};
+use crate::types::{SourceType, TargetType, TypeChange, default_target};
+use squawk_syntax::ast::{self, AstNode};
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+use std::collections::{BTreeSet, HashMap};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Kind {
+    /// A vector, in the type that it has on the target.
+    Vector(TargetType),
+    /// A string of bits that stays one.
+    Bits,
+    /// An array of numbers.
+    Array,
+    Text,
+    /// A literal that takes the type of what stands beside it.
+    Literal,
+    /// Surely none of these.
+    Other,
+    Unknown,
+}
+
+impl Kind {
+    /// Whether it is a vector, where that is known.
+    pub(super) fn is_vector(self) -> Option<bool> {
+        match self {
+            Self::Vector(_) => Some(true),
+            Self::Literal | Self::Unknown => None,
+            _ => Some(false),
+        }
+    }
+}
+
+/// The names that an expression may use.
+#[derive(Default)]
+pub(super) struct Scope {
+    pub(super) relations: BTreeSet<u32>,
+    /// Names that are neither columns nor relations.
+    pub(super) known: HashMap<String, Kind>,
+    pub(super) numbered: Vec<Kind>,
+    /// What stands behind a name in FROM; more than one where several queries use the name.
+    aliases: HashMap<String, Vec<Source>>,
+}
+
+#[derive(Clone)]
+enum Source {
+    Relation(u32),
+    Query(SyntaxNode),
+}
+
+/// How far an expression is followed: through operands, and from a name to what a query shows under it, which may be that name again.
+const DEPTH: u32 = 12;
+
+impl Scope {
+    pub(super) fn read(&mut self, root: &SyntaxNode, context: &Context, unqualified: bool) {
+        for node in root.descendants() {
+            match node.kind() {
+                SyntaxKind::RELATION_NAME_REF | SyntaxKind::TABLE_NAME_REF => {
+                    let parts = path(&node);
+                    for oid in relations(&parts, context, unqualified) {
+                        self.relations.insert(oid);
+                        let alias = alias(&node).or_else(|| parts.last().cloned());
+                        if let Some(alias) = alias {
+                            self.aliases
+                                .entry(alias)
+                                .or_default()
+                                .push(Source::Relation(oid));
+                        }
+                    }
+                }
+                SyntaxKind::PAREN_SELECT => {
+                    if let Some(alias) = alias(&node) {
+                        self.aliases
+                            .entry(alias)
+                            .or_default()
+                            .push(Source::Query(node));
+                    }
+                }
+                SyntaxKind::WITH_TABLE => {
+                    let alias = node
+                        .children()
+                        .find_map(ast::WithTable::cast)
+                        .or_else(|| ast::WithTable::cast(node.clone()));
+                    if let Some(alias) = alias.and_then(|table| first_name(table.syntax())) {
+                        self.aliases
+                            .entry(alias)
+                            .or_default()
+                            .push(Source::Query(node));
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// The first name that stands in a node, which is the one that it defines.
+fn first_name(node: &SyntaxNode) -> Option<String> {
+    node.children().next().map(|first| name(&first))
+}
+
+/// The alias of what stands in FROM.
+fn alias(node: &SyntaxNode) -> Option<String> {
+    let alias: ast::FromAlias = child(&node.parent()?)?;
+    first_name(alias.syntax())
+}
+
+/// The relations that a path may mean.
+fn relations(parts: &[String], context: &Context, unqualified: bool) -> Vec<u32> {
+    match parts {
+        [schema, relation] => {
+            let key = (schema.clone(), relation.clone());
+            context.relations.get(&key).copied().into_iter().collect()
+        }
+        [relation] if unqualified => {
+            let named = context
+                .relations
+                .iter()
+                .filter(|((_, name), _)| name == relation);
+            let mut oids: Vec<u32> = named.map(|(_, oid)| *oid).collect();
+            oids.sort_unstable();
+            oids
+        }
+        _ => Vec::new(),
+    }
+}
+
+impl Words<'_> {
+    pub(super) fn kind(&self, node: &SyntaxNode) -> Kind {
+        let depth = self.depth.get();
+        if depth == DEPTH {
+            return Kind::Unknown;
+        }
+        self.depth.set(depth + 1);
+        let kind = self.kind_here(&bare(node));
+        self.depth.set(depth);
+        kind
+    }
+
+    fn kind_here(&self, node: &SyntaxNode) -> Kind {
+        match node.kind() {
+            SyntaxKind::LITERAL => self.literal(node),
+            SyntaxKind::NAME_REF => self.named(&[name(node)]),
+            SyntaxKind::FIELD_EXPR => {
+                let parts = node
+                    .children()
+                    .filter(|part| part.kind() == SyntaxKind::NAME_REF);
+                self.named(&parts.map(|part| name(&part)).collect::<Vec<_>>())
+            }
+            SyntaxKind::CAST_EXPR => self.cast_kind(node),
+            SyntaxKind::ARRAY_EXPR => Kind::Array,
+            SyntaxKind::CALL_EXPR => self.call_kind(node),
+            SyntaxKind::BIN_EXPR => self.operation_kind(node),
+            _ => Kind::Unknown,
+        }
+    }
+
+    fn literal(&self, node: &SyntaxNode) -> Kind {
+        let text = node.text().to_string();
+        if let Some(number) = text.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()) {
+            let kind = number
+                .checked_sub(1)
+                .and_then(|at| self.scope.numbered.get(at));
+            return kind.copied().unwrap_or(Kind::Unknown);
+        }
+        match text.bytes().next() {
+            Some(b'0'..=b'9' | b'.') => Kind::Other,
+            Some(b'b' | b'B' | b'x' | b'X') => Kind::Bits,
+            _ => Kind::Literal,
+        }
+    }
+
+    fn named(&self, parts: &[String]) -> Kind {
+        match parts {
+            [column] => self.scope.known.get(column).copied().unwrap_or_else(|| {
+                let oids = self.scope.relations.iter();
+                one(oids.map(|oid| self.column(*oid, column)))
+            }),
+            [qualifier, column] => match self.scope.aliases.get(qualifier) {
+                Some(sources) => one(sources.iter().map(|source| self.of_source(source, column))),
+                // NEW and OLD, and the name of a function before that of its parameter.
+                None => self.named(std::slice::from_ref(column)),
+            },
+            [.., relation, column] => self.named(&[relation.clone(), column.clone()]),
+            [] => Kind::Unknown,
+        }
+    }
+
+    fn of_source(&self, source: &Source, column: &str) -> Kind {
+        match source {
+            Source::Relation(oid) => self.column(*oid, column),
+            Source::Query(query) => {
+                let mut targets = query.descendants().filter_map(ast::Target::cast);
+                let target =
+                    targets.find(|target| shown_as(target.syntax()).as_deref() == Some(column));
+                let shown = target.and_then(|target| target.syntax().children().next());
+                shown.map_or(Kind::Unknown, |shown| self.kind(&shown))
+            }
+        }
+    }
+
+    fn column(&self, relation: u32, column: &str) -> Kind {
+        match self
+            .context
+            .columns
+            .get(&relation)
+            .map(|columns| columns.get(column))
+        {
+            Some(Some(change)) => of_change(change),
+            // A relation with vectors is a table or a materialized view, and all of its vectors are known.
+            Some(None) => Kind::Other,
+            None => Kind::Unknown,
+        }
+    }
+
+    fn cast_kind(&self, node: &SyntaxNode) -> Kind {
+        let Some(ty) = child::<ast::Type>(node) else {
+            return Kind::Unknown;
+        };
+        // A cast gives bits their length, and what they are stays.
+        let inner = node
+            .children()
+            .find(|child| ast::Expr::can_cast(child.kind()));
+        match (self.type_kind(&ty), inner.map(|inner| self.kind(&inner))) {
+            (Kind::Bits, Some(bits @ Kind::Vector(TargetType::Bvector))) => bits,
+            (kind, _) => kind,
+        }
+    }
+
+    /// What a value of a type is.
+    pub(in super::super) fn type_kind(&self, ty: &ast::Type) -> Kind {
+        match self.written(ty) {
+            Some(found) if found.array => Kind::Other,
+            Some(found) if matches!(found.from, SourceType::Bit | SourceType::Varbit) => Kind::Bits,
+            Some(found) => Kind::Vector(self.usual(found.from)),
+            None => match ty.syntax().text().to_string().trim_matches('"') {
+                "bit" => Kind::Bits,
+                "text" | "character varying" | "varchar" => Kind::Text,
+                text if text.ends_with("[]") => Kind::Array,
+                _ => Kind::Other,
+            },
+        }
+    }
+
+    /// What a type of pgvector becomes where no column decides.
+    pub(super) fn usual(&self, from: SourceType) -> TargetType {
+        match self.real_array() {
+            true => TargetType::RealArray,
+            false => default_target(from),
+        }
+    }
+
+    /// A type as it is written here: qualified, or in a string body also bare.
+    pub(super) fn written(&self, ty: &ast::Type) -> Option<Written> {
+        written_as(ty, &|parts| self.of_extension(parts))
+    }
+
+    pub(super) fn of_extension(&self, parts: &[String]) -> Option<SourceType> {
+        match parts {
+            [schema, name] if *schema == self.context.vector_schema => {
+                SourceType::of_extension(name)
+            }
+            [name] if self.is_bare() && !self.context.shared_names.contains(name) => {
+                SourceType::of_extension(name)
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn is_bare(&self) -> bool {
+        matches!(self.names, super::Names::Bare)
+    }
+}
+
+/// The kind that all agree on; where one knows and others do not, that one's.
+fn one(kinds: impl Iterator<Item = Kind>) -> Kind {
+    let mut found = Kind::Unknown;
+    for kind in kinds {
+        match (found, kind) {
+            (Kind::Unknown | Kind::Other, kind) if kind != Kind::Unknown => found = kind,
+            _ => {}
+        }
+    }
+    found
+}
+
+pub(super) fn of_change(change: &TypeChange) -> Kind {
+    match change.array {
+        true => Kind::Other,
+        false => Kind::Vector(change.to),
+    }
+}
+
+/// The name under which a query shows an element of its list.
+pub(super) fn shown_as(target: &SyntaxNode) -> Option<String> {
+    if let Some(name) = child::<ast::AsName>(target) {
+        return first_name(name.syntax());
+    }
+    let shown = target.children().next()?;
+    match shown.kind() {
+        SyntaxKind::NAME_REF => Some(name(&shown)),
+        SyntaxKind::FIELD_EXPR => shown.children().last().map(|column| name(&column)),
+        _ => None,
+    }
+}

@@ -1,0 +1,143 @@
+//! Functions over `words.sql`: signatures, and bodies that are strings.
+
+mod common;
+
+use common::words;
+use pgv2rs_dialect::rewrite::Severity;
+
+fn function(name: &str) -> String {
+    words().silent("FUNCTION", name)
+}
+
+#[test]
+fn a_plpgsql_body_is_said_statement_by_statement() {
+    let name = "match_documents(public.vector, double precision, integer)";
+    let source = words();
+    let original = &source.entry("FUNCTION", name).statements[0];
+    let expected = original
+        .replace("query_embedding public.vector", "query_embedding vectors.vector")
+        .replace("best vector(3) :=", "best vectors.vector(3) :=")
+        .replace(
+            "SELECT i.v <-> query_embedding INTO STRICT n",
+            "SELECT pg_catalog.sqrt((i.v OPERATOR(vectors.<->) query_embedding)::double precision) INTO STRICT n",
+        )
+        .replace("ORDER BY i.v <-> query_embedding LIMIT 1", "ORDER BY i.v OPERATOR(vectors.<->) query_embedding LIMIT 1")
+        .replace("query_embedding::halfvec(3)", "query_embedding::vectors.vecf16(3)")
+        .replace("1 - (i.v <=> query_embedding)", "1 - ((i.v OPERATOR(vectors.<=>) query_embedding)::double precision)")
+        .replace("ORDER BY i.v <=> query_embedding", "ORDER BY i.v OPERATOR(vectors.<=>) query_embedding");
+    assert_eq!(function(name), expected);
+}
+
+#[test]
+fn a_sql_body_is_said_and_quoted_again() {
+    assert!(
+        function("nearest(public.vector)").ends_with(
+            "AS $$SELECT * FROM public.items ORDER BY v OPERATOR(vectors.<=>) q LIMIT 5$$"
+        )
+    );
+}
+
+#[test]
+fn an_alias_in_order_by_becomes_the_distance_that_it_names() {
+    assert!(function("nearest_shown(public.vector)").contains(
+        "SELECT id, pg_catalog.sqrt((v OPERATOR(vectors.<->) q)::double precision) AS distance FROM public.items ORDER BY v OPERATOR(vectors.<->) q LIMIT 5"
+    ));
+}
+
+#[test]
+fn quotes_never_end_inside_of_the_body() {
+    let text = function("in_text(public.vector)");
+    assert!(
+        text.ends_with("AS $body1$SELECT pg_catalog.translate((q::real[])::text, '{}', '[]')::text || '$$'$body1$"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_standard_body_is_said_like_a_view() {
+    let body = function("standard(public.vector)");
+    assert!(body.contains(
+        "SELECT (pg_catalog.sqrt((items.v OPERATOR(vectors.<->) standard.q)::double precision))\n"
+    ));
+    assert!(body.contains("ORDER BY (items.v OPERATOR(vectors.<->) standard.q)\n"));
+    assert!(function("standard_return(public.vector)").ends_with(
+        "(q vectors.vector DEFAULT '[1,2,3]'::vectors.vector) RETURNS double precision\n    LANGUAGE sql IMMUTABLE\n    \
+         RETURN ((q OPERATOR(vectors.<#>) '[1,1,1]'::vectors.vector)::double precision)"
+    ));
+}
+
+#[test]
+fn bits_of_a_parameter_become_a_vector_beside_a_column_that_is_one() {
+    assert!(function("bits_of(bit)").contains(
+        "ORDER BY b OPERATOR(vectors.<->) (pg_catalog.string_to_array(q::text, NULL))::real[]::vectors.vector::vectors.bvector LIMIT 2"
+    ));
+}
+
+#[test]
+fn new_and_old_of_a_trigger_are_understood() {
+    assert!(
+        function("touch()")
+            .contains("IF (NEW.v OPERATOR(vectors.<=>) OLD.v)::double precision > 0.1 THEN")
+    );
+}
+
+#[test]
+fn a_word_that_another_extension_has_too_is_left_where_it_is_not_over_vectors() {
+    let source = words();
+    assert_eq!(
+        source.translate("FUNCTION", "trigram(text)").statements,
+        source.entry("FUNCTION", "trigram(text)").statements
+    );
+}
+
+#[test]
+fn a_query_in_a_string_is_made_as_it_is_and_named() {
+    let source = words();
+    let translated = source.translate("FUNCTION", "dynamic(public.vector)");
+    assert!(!translated.left_out);
+    assert!(translated.statements[0].contains("app.dynamic(q vectors.vector)"));
+    assert!(
+        translated.statements[0]
+            .contains("EXECUTE 'SELECT id FROM public.items ORDER BY v <=> $1 LIMIT 1'")
+    );
+    let [finding] = translated.findings.as_slice() else {
+        panic!("{:?}", translated.findings)
+    };
+    assert_eq!(finding.severity, Severity::Decision);
+    assert_eq!(
+        finding.reason,
+        "its body uses pgvector in a way that is not translated: <=>; it is made as it is"
+    );
+}
+
+#[test]
+fn with_operators_of_compatibility_such_a_query_is_a_note() {
+    let mut source = words();
+    source.context.compat_schema = Some("compat".to_owned());
+    let translated = source.translate("FUNCTION", "dynamic(public.vector)");
+    assert_eq!(translated.findings[0].severity, Severity::Note);
+    assert!(
+        translated.findings[0]
+            .remedy
+            .contains("put compat on its search_path")
+    );
+}
+
+#[test]
+fn every_function_of_the_fixture_gets_the_types_of_the_target() {
+    let source = words();
+    for entry in source
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == "FUNCTION" || entry.kind == "PROCEDURE")
+    {
+        let text = source
+            .translate(&entry.kind, &entry.name)
+            .statements
+            .join("\n");
+        assert!(
+            !text.contains("public.vector") && !text.contains("public.halfvec"),
+            "{text}"
+        );
+    }
+}
