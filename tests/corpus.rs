@@ -147,4 +147,6 @@ applications! {
     open_webui_finds_its_chunks: "open-webui",
     prisma_queries_run_unchanged: "prisma",
     discourse_ranks_candidates: "discourse",
+    supabase_match_documents_answers_as_before: "supabase-match-documents",
+    a_home_made_search_keeps_views_checks_and_functions: "home-made",
 }
