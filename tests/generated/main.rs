@@ -9,6 +9,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod blind;
 mod constraints;
 mod database;
 mod dump;
