@@ -5,7 +5,8 @@ use super::names::{Names, ident};
 use super::random::Rng;
 use super::types::Type;
 use super::{
-    constraints, hierarchy, indexes, routines, rules, surroundings, tables, usertypes, views,
+    constraints, hierarchy, indexes, routines, rules, settings, surroundings, tables, usertypes,
+    views,
 };
 
 /// What the program cannot move yet: such things are not made.
@@ -125,6 +126,7 @@ impl Database {
         rules::make(&mut database);
         surroundings::make(&mut database);
         rules::watch(&mut database);
+        settings::make(&mut database);
         database
     }
 

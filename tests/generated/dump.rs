@@ -85,7 +85,8 @@ fn texts(entries: &[Entry]) -> String {
 
 fn dumped(place: &Place) -> Result<String, String> {
     let output = Command::new(pg_dump())
-        .args(["--schema-only", "--dbname", &place.connection_string()])
+        .args(["--schema-only", "--encoding=UTF8"])
+        .args(["--dbname", &place.connection_string()])
         .output()
         .map_err(|e| format!("starting pg_dump: {e}"))?;
     match output.status.success() {

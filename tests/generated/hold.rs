@@ -8,7 +8,7 @@ use super::common::run::Outcome;
 use super::common::{Pair, Place, unique};
 use super::database::Database;
 use super::names::ident;
-use super::{dump, rows};
+use super::{dump, rows, settings};
 
 pub struct Failure {
     pub seed: u64,
@@ -66,6 +66,9 @@ fn moved(database: &Database, pair: &Pair) -> Result<(), Wrong> {
     rows::compare(database, pair)
         .map_err(|e| ("comparing the rows", e))
         .map_err(said)?;
+    settings::compare(pair)
+        .map_err(|e| ("comparing the settings", e))
+        .map_err(said)?;
     probes(database, pair)
         .map_err(|e| ("asking both sides", e))
         .map_err(said)
@@ -119,9 +122,10 @@ fn run_succeeded(database: &Database, outcome: &Outcome) -> Result<(), String> {
 
 /// Numbers may differ in their last digits, since PGVecto.rs computes distances in single precision.
 fn probes(database: &Database, pair: &Pair) -> Result<(), String> {
+    let (source, target) = (rows::sober(pair, true), rows::sober(pair, false));
     for probe in &database.probes {
-        let expected = pair.source.try_rows(&probe.source);
-        let found = pair.target.try_rows(&probe.target);
+        let expected = source.try_rows(&probe.source);
+        let found = target.try_rows(&probe.target);
         let equal = match (&expected, &found) {
             (Ok(expected), Ok(found)) => rows::alike(expected, found),
             _ => false,

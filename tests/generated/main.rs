@@ -23,6 +23,7 @@ mod random;
 mod routines;
 mod rows;
 mod rules;
+mod settings;
 mod surroundings;
 mod tables;
 mod types;

@@ -67,7 +67,7 @@ fn sql_functions(database: &mut Database, rng: &mut Rng) {
             "CREATE FUNCTION {name}(x {0}) RETURNS {0} LANGUAGE sql RETURN x",
             ty.sql
         ));
-        let value = ty.value(rng).replace('\n', " ");
+        let value = ty.value(rng);
         probe(database, format!("SELECT {name}({value})::text"));
     }
 }

@@ -93,7 +93,7 @@ fn at(sql: &str) -> impl Fn(String) -> String + '_ {
 }
 
 /// A session that prints alike on both sides, whatever was set for the databases.
-fn sober(pair: &Pair, source: bool) -> Session {
+pub fn sober(pair: &Pair, source: bool) -> Session {
     let place = if source {
         &pair.source.place
     } else {
@@ -102,7 +102,9 @@ fn sober(pair: &Pair, source: bool) -> Session {
     let session = place.session();
     session.exec(
         "SET search_path = pg_catalog; SET row_security = off; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = postgres; SET TimeZone = 'UTC'; \
-         SET extra_float_digits = 1; SET bytea_output = hex; SET statement_timeout = 0",
+         SET extra_float_digits = 1; SET bytea_output = hex; SET statement_timeout = 0; SET lock_timeout = 0; \
+         SET idle_in_transaction_session_timeout = 0; SET array_nulls = on; SET transform_null_equals = off; SET standard_conforming_strings = on; \
+         SET quote_all_identifiers = off; SET client_encoding = 'UTF8'; SET lc_monetary = 'C.UTF-8'",
     );
     session
 }

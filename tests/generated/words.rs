@@ -73,11 +73,13 @@ fn members(tokens: &[String], dialect: &Dialect) -> Vec<String> {
     while let Some(token) = tokens.get(at) {
         let member = tokens
             .get(at + 2)
+            .map(|m| unquoted(m))
             .filter(|_| unquoted(token) == own && tokens[at + 1] == ".");
         let word = member.and_then(|m| {
             let known = MEMBERS.iter().find(|(theirs, ours)| match dialect {
-                Dialect::Pgvector(_) => ours == m,
-                Dialect::Pgvectors => theirs == m,
+                // pgvector has no bit of its own.
+                Dialect::Pgvector(_) => *ours == m && m != "bit",
+                Dialect::Pgvectors => *theirs == m,
             });
             known.map(|(_, ours)| ours.to_string())
         });
@@ -178,10 +180,20 @@ fn tokens(text: &str) -> Vec<String> {
             c if is_operator(c) => span(rest, is_operator),
             c => c.len_utf8(),
         };
-        tokens.push(rest[..length].to_string());
+        tokens.push(bare(&rest[..length]));
         rest = rest[length..].trim_start();
     }
     tokens
+}
+
+/// Names are quoted more often where quote_all_identifiers is on.
+fn bare(token: &str) -> String {
+    let inner = unquoted(token);
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+    match inner.starts_with(|c: char| c.is_ascii_lowercase()) && inner.chars().all(plain) {
+        true => inner,
+        false => token.to_string(),
+    }
 }
 
 fn is_word(c: char) -> bool {
