@@ -156,7 +156,8 @@ fn dense_or_sparse(vector: &Vector, name: &str, shape: Shape, rng: &mut Rng) -> 
     // Casts to half precision and slices want everyday numbers.
     let dense = vector.words == Words::Vector && vector.tame;
     Some(match rng.below(9) {
-        0 | 1 if vector.words != Words::Sparsevec => {
+        // Its cosines want two dimensions at least.
+        0 | 1 if vector.words != Words::Sparsevec && dims > 1 => {
             format!("USING ivfflat ({name} {words}_{distance}_ops)")
         }
         2 if dense => format!("USING hnsw (({name}::halfvec({dims})) halfvec_{distance}_ops)"),

@@ -297,12 +297,15 @@ const TYPES: &str = "SELECT t.oid, t.typtype, CASE WHEN t.typcategory = 'A' AND 
 const FIELDS: &str = "SELECT t.oid, a.atttypid, quote_ident(a.attname) FROM pg_type t JOIN pg_attribute a ON a.attrelid = t.typrelid \
     WHERE t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY t.oid, a.attnum";
 
-/// Tables with rows of their own, and views that have rows; each column on a line, and a line for a table without columns.
+/// Tables and views that have rows; each column on a line, and a line for a table without columns. By the hash of an enum, which is
+/// of its OID, a row belongs to another partition on each cluster: of such trees only the root.
 const RELATIONS: &str = "SELECT concat_ws(E'\\x01', c.oid::regclass::text, c.relkind, coalesce(quote_ident(a.attname), ''), coalesce(a.atttypid, 0)) FROM pg_class c \
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
     WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relispopulated AND c.oid >= 16384 \
     AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) \
-    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') ORDER BY c.oid, a.attnum";
+    AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') \
+    AND NOT EXISTS (SELECT FROM pg_partition_ancestors(c.oid) above JOIN pg_partitioned_table p ON p.partrelid = above JOIN pg_attribute k ON k.attrelid = above \
+      JOIN pg_type kt ON kt.oid = k.atttypid WHERE above <> c.oid AND p.partstrat = 'h' AND k.attnum = ANY (p.partattrs) AND kt.typtype = 'e') ORDER BY c.oid, a.attnum";
 
 const BVECTORS: &str = "SELECT concat_ws(E'\\x01', a.attrelid::regclass::text, quote_ident(a.attname)) FROM pg_attribute a \
     WHERE a.attnum > 0 AND NOT a.attisdropped AND a.atttypid::regtype::text = 'vectors.bvector'";

@@ -128,7 +128,7 @@ impl Type {
             Kind::Range(of) => range(of, sql, rng),
             Kind::Multirange(of) => match rng.below(4) {
                 0 => format!("'{{}}'::{sql}"),
-                _ => format!("{sql}({})", range(of, &of.sql, rng)),
+                _ => format!("multirange({})::{sql}", range(of, &of.sql, rng)),
             },
             Kind::Array(of) => array(of, sql, rng),
         }
