@@ -1,0 +1,83 @@
+//! Older sources with older pgvector, and a newer target: `scripts/servers` starts the three clusters beside the usual pair. In:
+//! PGV2RS_TEST_SOURCE15, _SOURCE16 and _TARGET17. Not here: what one version's own constructs become; the dialect's tests have that.
+
+mod common;
+
+use common::{Db, Pair, Place, unique};
+
+/// What PostgreSQL 15 and pgvector 0.5.1 know already, with names that were always allowed.
+const SCHEMA: &str = r#"
+    CREATE SCHEMA "Odd schema";
+    CREATE TYPE mood AS ENUM ('sad', 'ok');
+    CREATE TABLE items (id bigserial PRIMARY KEY, name text NOT NULL, feeling mood DEFAULT 'ok', moods mood[], tags text[],
+        price numeric(10,2), lasts interval, doc jsonb, embedding vector(3) CHECK (embedding <-> '[0,0,0]' < 10000));
+    CREATE TABLE "Odd schema"."T a" (id int GENERATED ALWAYS AS IDENTITY, body text,
+        len int GENERATED ALWAYS AS (length(body)) STORED, v vector);
+    CREATE TABLE parts (id int, k text, e vector(3), PRIMARY KEY (id, k)) PARTITION BY LIST (k);
+    CREATE TABLE parts_a PARTITION OF parts FOR VALUES IN ('a');
+    CREATE TABLE parts_rest PARTITION OF parts DEFAULT;
+    INSERT INTO items (name, moods, tags, price, lasts, doc, embedding) SELECT 'n' || g, ARRAY['ok', NULL]::mood[],
+        ARRAY['a', 'b'], g / 3.0, '1 day', '{"a": 1}', ARRAY[g, 1, 2]::real[]::vector FROM generate_series(1, 500) g;
+    INSERT INTO "Odd schema"."T a" (body, v) SELECT repeat('x', g), '[1,2]' FROM generate_series(1, 50) g;
+    INSERT INTO parts SELECT g, chr(97 + g % 3), '[1,2,3]' FROM generate_series(1, 300) g;
+    CREATE INDEX ON items USING hnsw (embedding vector_cosine_ops);
+    CREATE INDEX ON parts USING ivfflat (e) WITH (lists = 3);
+    CREATE VIEW nearest AS SELECT id, embedding <=> '[1,1,1]' AS distance FROM items ORDER BY embedding <=> '[1,1,1]' LIMIT 10;
+    CREATE MATERIALIZED VIEW copied AS SELECT id, embedding FROM items;
+    CREATE FUNCTION alike(q vector, n int) RETURNS SETOF bigint LANGUAGE sql STABLE AS
+        'SELECT id FROM items ORDER BY embedding <=> q LIMIT n';
+    CREATE PUBLICATION pub FOR TABLE items;
+    CREATE POLICY positive ON items USING (id > 0);
+"#;
+
+fn pair(source: &str, target: Place) -> Pair {
+    let name = unique("version");
+    let pair = Pair {
+        source: Db::create(&Place::named(source), &name),
+        target: Db::create(&target, &name),
+    };
+    pair.source.exec("CREATE EXTENSION vector");
+    pair.source.exec(SCHEMA);
+    pair
+}
+
+fn moves_as_ever(source: &str) {
+    let pair = pair(source, Place::target());
+    pair.copy(&[]);
+    pair.same_answer(
+        "SELECT id, name, feeling, moods, tags, price, lasts, doc, embedding::real[]::text FROM items ORDER BY id",
+    );
+    pair.same_answer(
+        r#"SELECT id, body, len, v::real[]::text FROM "Odd schema"."T a" ORDER BY id"#,
+    );
+    pair.same_answer(
+        "SELECT tableoid::regclass::text, id, k, e::real[]::text FROM parts ORDER BY id",
+    );
+    pair.same_answer("SELECT id, round(distance::numeric, 4) FROM nearest ORDER BY distance, id");
+    pair.same_answer("SELECT alike('[1,1,1]', 5)");
+}
+
+#[test]
+fn moves_from_postgresql_15_with_pgvector_0_5() {
+    moves_as_ever("PGV2RS_TEST_SOURCE15");
+}
+
+#[test]
+fn moves_from_postgresql_16_with_pgvector_0_6() {
+    moves_as_ever("PGV2RS_TEST_SOURCE16");
+}
+
+/// The stand-in is not built for PostgreSQL 17, so the newest target is tried without an extension.
+#[test]
+fn moves_to_postgresql_17_as_real_arrays() {
+    let pair = pair("PGV2RS_TEST_SOURCE", Place::named("PGV2RS_TEST_TARGET17"));
+    pair.source.exec("DROP VIEW nearest; DROP FUNCTION alike; ALTER TABLE items DROP CONSTRAINT items_embedding_check");
+    pair.copy(&["--format", "real-array", "--allow-findings"]);
+    pair.same(
+        "SELECT id, moods, lasts, embedding::real[]::text FROM items ORDER BY id",
+        "SELECT id, moods, lasts, embedding::text FROM items ORDER BY id",
+    );
+    pair.same_answer(
+        "SELECT id, body, len, v::real[]::text FROM \"Odd schema\".\"T a\" ORDER BY id",
+    );
+}
