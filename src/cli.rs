@@ -104,6 +104,10 @@ struct Arguments {
     #[arg(long, help_heading = "How it runs")]
     dry_run: bool,
 
+    /// With --dry-run: the plan for a person, one JSON document, or the schema as an SQL script; nothing else on standard output
+    #[arg(long, value_enum, default_value_t = Output::Text, requires = "dry_run", help_heading = "How it runs")]
+    output: Output,
+
     /// Go on although the plan has findings that need a decision; those objects are left out and stand in the report
     #[arg(long, help_heading = "How it runs")]
     allow_findings: bool,
@@ -173,6 +177,13 @@ pub enum Format {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    Text,
+    Json,
+    Sql,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Overflow {
     /// Stop, naming the row
     Error,
@@ -233,6 +244,7 @@ pub struct Options {
     pub compat_operators: Option<String>,
     pub roles: RoleWishes,
     pub dry_run: bool,
+    pub output: Output,
     pub allow_findings: bool,
     pub jobs: usize,
     pub index_jobs: usize,
@@ -276,6 +288,7 @@ fn meaning(a: Arguments) -> Result<Options> {
                 .collect::<Result<_>>()?,
         },
         dry_run: a.dry_run,
+        output: a.output,
         allow_findings: a.allow_findings,
         jobs: a.jobs.into(),
         index_jobs: a.index_jobs.into(),

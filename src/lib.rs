@@ -9,6 +9,7 @@ pub mod compat;
 pub mod connect;
 pub mod copy;
 pub mod error;
+pub mod measure;
 pub mod plan;
 pub mod prepare;
 pub mod progress;

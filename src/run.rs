@@ -8,14 +8,17 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::after_data::{self, AfterData, finish, probe};
+use crate::catalog::target::Target;
 use crate::catalog::{self, Relation, Source};
-use crate::cli::{Options, SchemaSource, Verify};
+use crate::cli::{Format, Options, Output, SchemaSource, Verify};
 use crate::connect::Session;
 use crate::copy::{self, Copied, Job};
 use crate::error::{Error, Result, Side};
+use crate::measure;
 use crate::plan::{Plan, Severity};
 use crate::prepare;
 use crate::progress::Progress;
+use crate::report::plan::PlanReport;
 use crate::report::{self, Report, Seconds, Server, count_of};
 use crate::schema::{self, Phase, Schema};
 use crate::select::{self, Selection};
@@ -72,7 +75,7 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
         &selection,
     )
     .await?;
-    if !decided(options, &plan, &schema)? {
+    if !decided(options, &source, &described, &plan, &schema).await? {
         return Ok(Ended::Well);
     }
 
@@ -247,13 +250,55 @@ async fn before_snapshot(options: &Options) -> Result<(select::Patterns, u32)> {
     Ok((patterns, row.get::<_, i32>(0).unsigned_abs()))
 }
 
+/// The plan, as the user wants to read it.
+async fn said(
+    options: &Options,
+    source: &Source,
+    target: &Target,
+    plan: &Plan,
+    schema: &Schema,
+) -> Result<String> {
+    let measured = match options.dry_run && plan.worst() != Some(Severity::Problem) {
+        true => Some(measure::measure(&options.source, plan, schema).await),
+        false => None,
+    };
+    let vectors = match (&target.vectors_installed, &target.vectors_available) {
+        _ if options.format == Format::RealArray => "no extension".into(),
+        (Some(version), _) => format!("vectors {version}"),
+        (None, Some(version)) => format!("vectors {version} (to be installed)"),
+        (None, None) => "without the extension vectors".into(),
+    };
+    let servers = (
+        server(
+            options.source.place(),
+            source.version_num,
+            source.vector_version.clone(),
+        ),
+        server(options.target.place(), target.version_num, vectors),
+    );
+    let report = PlanReport::new(plan, schema, servers, options, measured.as_ref());
+    Ok(match options.output {
+        Output::Text => report.text(report::text::width()),
+        Output::Sql => report.sql(),
+        Output::Json => report
+            .json()
+            .map_err(Error::on(Side::Internal, "writing the plan"))?,
+    })
+}
+
 /// Whether to go on: prints the plan, refuses what it must.
-fn decided(options: &Options, plan: &Plan, schema: &Schema) -> Result<bool> {
+async fn decided(
+    options: &Options,
+    source: &Source,
+    target: &Target,
+    plan: &Plan,
+    schema: &Schema,
+) -> Result<bool> {
     let worst = plan.worst();
     let stop = worst == Some(Severity::Problem)
         || (worst == Some(Severity::Decision) && !options.allow_findings);
     if options.dry_run || stop || !options.quiet {
-        say(&report::plan_text(plan, schema));
+        say(&said(options, source, target, plan, schema).await?);
     }
     if !stop {
         return Ok(!options.dry_run);

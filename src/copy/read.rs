@@ -36,7 +36,7 @@ pub fn table_and_columns(table: &TablePlan) -> String {
 
 /// What is read, on either side. In a table that goes as text all but the vectors are the texts that the types' own output
 /// functions give; `format` asks those, and no cast that somebody made.
-fn what(table: &TablePlan) -> String {
+pub fn what(table: &TablePlan) -> String {
     if table.tree.is_none() && !table.text() {
         return table_and_columns(table);
     }

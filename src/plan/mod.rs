@@ -4,6 +4,7 @@
 pub mod access;
 mod checks;
 mod columns;
+pub mod estimate;
 pub mod extensions;
 pub mod travel;
 mod trees;

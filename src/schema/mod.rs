@@ -11,6 +11,8 @@ pub use rehearse::rehearse;
 
 use std::collections::HashSet;
 
+use serde::Serialize;
+
 use dialect::dump::{Dump, Entry, ObjectId};
 use dialect::rewrite::roles::Need;
 use dialect::rewrite::{Context, LeftOut};
@@ -25,7 +27,8 @@ use dump::Sections;
 
 /// When a step runs, in this order. pg_dump orders its second section by what depends on what, but for materialized views: it
 /// refreshes them last, when their indexes exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Phase {
     BeforeData,
     /// pg_dump's settings for its second section.
@@ -43,6 +46,24 @@ pub enum Phase {
     ForeignKey,
     /// Triggers, policies, publications, statistics, comments, privileges.
     Late,
+}
+
+impl Phase {
+    /// For people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Phase::BeforeData => "before the data",
+            Phase::Session => "after the rows: settings of this session",
+            Phase::Index => "ordinary indexes, and constraints that are indexes",
+            Phase::Definition => "views, rules and functions that need a primary key",
+            Phase::Refresh => "materialized views",
+            Phase::ViewIndex => "ordinary indexes of materialized views",
+            Phase::VectorIndex => "vector indexes (never in a transaction that may roll back)",
+            Phase::Attach => "indexes of partitions",
+            Phase::ForeignKey => "foreign keys",
+            Phase::Late => "triggers, policies, privileges, comments, settings",
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -97,11 +118,20 @@ impl Step {
 
     /// The statements with the tablespace around them.
     fn script(&self) -> Vec<String> {
+        self.around(&self.statements)
+    }
+
+    /// The same, as far as anybody may read it.
+    pub fn shown_script(&self) -> Vec<String> {
+        self.around(&self.shown())
+    }
+
+    fn around(&self, statements: &[String]) -> Vec<String> {
         let Some(tablespace) = &self.tablespace else {
-            return self.statements.clone();
+            return statements.to_vec();
         };
         let mut script = vec![format!("SET default_tablespace = {tablespace}")];
-        script.extend(self.statements.iter().cloned());
+        script.extend(statements.iter().cloned());
         script.push("SET default_tablespace = ''".into());
         script
     }

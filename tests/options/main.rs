@@ -7,6 +7,7 @@ mod common;
 mod compat;
 mod hurt;
 mod least;
+mod plan;
 mod roles;
 mod selection;
 mod settings;

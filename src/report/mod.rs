@@ -1,5 +1,9 @@
 //! In: what every step found. Out: the report, as text for a person and as JSON for a program. It holds no password and no value
-//! of any row.
+//! of any row. The plan's own report is in `plan`, `text` and `findings`.
+
+mod findings;
+pub mod plan;
+pub mod text;
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -12,9 +16,8 @@ use crate::after_data::{Built, Failed};
 use crate::cli::Verify;
 use crate::copy::Copied;
 use crate::error::{Error, Result, Side};
-use crate::plan::{Finding, Plan, Severity, TablePlan};
+use crate::plan::{Finding, TablePlan};
 use crate::progress::{human_time, megabytes};
-use crate::schema::{Phase, Schema};
 use crate::verify::Verdict;
 use crate::verify::cutover::Cutover;
 
@@ -166,13 +169,7 @@ impl Report {
         );
         line(
             &mut out,
-            format_args!(
-                "PostgreSQL {}, pgvector {} -> PostgreSQL {}, {}",
-                self.source.postgres,
-                self.source.extension,
-                self.target.postgres,
-                self.target.extension
-            ),
+            format_args!("{}", servers(&self.source, &self.target)),
         );
         line(
             &mut out,
@@ -215,7 +212,7 @@ impl Report {
         for f in &self.optional {
             line(&mut out, format_args!("  {}: {}", f.object, f.reason));
         }
-        findings(&mut out, &self.findings);
+        findings::text(&mut out, &self.findings);
         self.summary(&mut out, rows);
         out
     }
@@ -354,89 +351,11 @@ fn table_lines(out: &mut String, table: &Table, verify: Verify, width: usize) {
     }
 }
 
-/// The plan as a person reads it before anything is written.
-pub fn plan_text(plan: &Plan, schema: &Schema) -> String {
-    let mut out = String::new();
-    line(
-        &mut out,
-        format_args!("\nTables, the largest first (each one slice)"),
-    );
-    for table in &plan.tables {
-        let rows = match table.rows_estimate {
-            n if n < 0 => "rows not known (never analyzed)".to_string(),
-            n => format!("about {n} rows"),
-        };
-        line(
-            &mut out,
-            format_args!(
-                "  {}  {rows}, {}",
-                table.display,
-                megabytes(table.bytes.unsigned_abs())
-            ),
-        );
-        for c in columns(table) {
-            let why = c.why.map_or(String::new(), |w| format!("  ({w})"));
-            line(
-                &mut out,
-                format_args!("    {}: {} -> {}{why}", c.column, c.from, c.to),
-            );
-        }
-    }
-    let mut indexes = schema.of(Phase::VectorIndex).peekable();
-    if indexes.peek().is_some() {
-        line(&mut out, format_args!("\nVector indexes"));
-    }
-    for step in indexes {
-        line(&mut out, format_args!("  {}", step.object));
-        line(
-            &mut out,
-            format_args!(
-                "    old: {}",
-                step.index.as_ref().map_or("", |i| i.before.as_str())
-            ),
-        );
-        let new = step.statements.join("; ").replace('\n', "\n         ");
-        line(&mut out, format_args!("    new: {new}"));
-    }
-    let others = schema.of(Phase::Index).count();
-    line(
-        &mut out,
-        format_args!(
-            "\n{others} ordinary indexes and constraints, {} foreign keys as they are",
-            schema.of(Phase::ForeignKey).count()
-        ),
-    );
-    findings(&mut out, &plan.findings);
-    out
-}
-
-fn findings(out: &mut String, findings: &[Finding]) {
-    let groups = [
-        (
-            Severity::Problem,
-            "\nProblems: nothing can be done before they are mended",
-        ),
-        (
-            Severity::Decision,
-            "\nNeeds a decision (left out with --allow-findings)",
-        ),
-        (Severity::Note, "\nNotes"),
-    ];
-    for (severity, title) in groups {
-        let mut of = findings
-            .iter()
-            .filter(|f| f.severity == severity)
-            .peekable();
-        if of.peek().is_some() {
-            line(out, format_args!("{title}"));
-        }
-        for f in of {
-            line(out, format_args!("  {}: {}", f.object, f.reason));
-            if !f.remedy.is_empty() {
-                line(out, format_args!("    what to do: {}", f.remedy));
-            }
-        }
-    }
+fn servers(source: &Server, target: &Server) -> String {
+    format!(
+        "PostgreSQL {}, pgvector {} -> PostgreSQL {}, {}",
+        source.postgres, source.extension, target.postgres, target.extension
+    )
 }
 
 /// `1 table`, `3 tables`, `2 indexes`.
