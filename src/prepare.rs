@@ -49,6 +49,7 @@ pub async fn planned(
     plan.findings.extend(selection.findings.iter().cloned());
     plan.findings.extend(options.roles.unknown(source));
     plan.context.roles = options.roles.on(described);
+    plan.context.compat_schema = options.compat_operators.clone();
     // pg_dump would end at the first table that it may not lock, and rows cannot be looked at either.
     if !plan::access::source(source, &selection.relations).is_empty() {
         return Ok((plan, Schema::default()));
