@@ -148,5 +148,6 @@ applications! {
     prisma_queries_run_unchanged: "prisma",
     discourse_ranks_candidates: "discourse",
     supabase_match_documents_answers_as_before: "supabase-match-documents",
+    stores_of_many_frameworks_answer_side_by_side: "stores",
     a_home_made_search_keeps_views_checks_and_functions: "home-made",
 }
