@@ -4,8 +4,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Buf;
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{CancelToken, Client, Config, NoTls};
+use tokio_postgres::{CancelToken, Client, Config, CopyInSink, CopyOutStream, NoTls, Statement};
 
 use crate::error::{Error, Result, Side};
 
@@ -21,12 +22,64 @@ pub struct Endpoint {
 pub struct Session {
     pub client: Client,
     pub pid: i32,
+    /// The database's encoding, where texts are converted on their way.
+    encoding: Option<String>,
 }
 
 impl std::ops::Deref for Session {
     type Target = Client;
     fn deref(&self) -> &Client {
         &self.client
+    }
+}
+
+impl Session {
+    /// COPY TO. Rows pass in the database's own encoding: converted to UTF-8, some texts would be refused, and each would cost.
+    pub async fn rows_out(
+        &self,
+        sql: &str,
+    ) -> std::result::Result<CopyOutStream, tokio_postgres::Error> {
+        match self.as_they_are(sql).await? {
+            Some(statement) => self.client.copy_out(&statement).await,
+            None => self.client.copy_out(sql).await,
+        }
+    }
+
+    /// COPY FROM, in the same way.
+    pub async fn rows_in<T: Buf + Send + 'static>(
+        &self,
+        sql: &str,
+    ) -> std::result::Result<CopyInSink<T>, tokio_postgres::Error> {
+        match self.as_they_are(sql).await? {
+            Some(statement) => self.client.copy_in(&statement).await,
+            None => self.client.copy_in(sql).await,
+        }
+    }
+
+    /// The names in the statement are UTF-8, so the server reads it before the encoding changes.
+    async fn as_they_are(
+        &self,
+        sql: &str,
+    ) -> std::result::Result<Option<Statement>, tokio_postgres::Error> {
+        let Some(encoding) = &self.encoding else {
+            return Ok(None);
+        };
+        let statement = self.client.prepare(sql).await?;
+        let set = format!("SET client_encoding = {}", literal(encoding));
+        self.client.batch_execute(&set).await?;
+        Ok(Some(statement))
+    }
+
+    /// To be called when the COPY has ended: what else is said is UTF-8.
+    pub async fn rows_ended(&self) -> std::result::Result<(), tokio_postgres::Error> {
+        match self.encoding {
+            Some(_) => {
+                self.client
+                    .batch_execute("SET client_encoding = 'UTF8'")
+                    .await
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -126,12 +179,15 @@ impl Endpoint {
             .await
             .map_err(Error::on(side, attempt()))?;
         let row = client
-            .query_one("SELECT pg_catalog.pg_backend_pid()", &[])
+            .query_one("SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_encoding'), \
+                pg_catalog.current_setting('client_encoding')", &[])
             .await
             .map_err(Error::on(side, attempt()))?;
+        let (own, spoken): (String, String) = (row.get(1), row.get(2));
         Ok(Session {
             client,
             pid: row.get(0),
+            encoding: (own != spoken).then_some(own),
         })
     }
 

@@ -15,7 +15,8 @@ use crate::connect::{SAME_TEXT, Session, quote};
 use crate::error::{Error, Result, Side};
 use crate::plan::{ColumnPlan, TablePlan};
 
-pub struct Reader {
+pub struct Reader<'a> {
+    session: &'a Session,
     side: Side,
     attempt: String,
     stream: Pin<Box<CopyOutStream>>,
@@ -54,8 +55,8 @@ pub fn what(table: &TablePlan) -> String {
     format!("(SELECT {} FROM {} t)", columns.join(", "), table.from())
 }
 
-impl Reader {
-    pub async fn open(session: &Session, side: Side, table: &TablePlan) -> Result<Reader> {
+impl<'a> Reader<'a> {
+    pub async fn open(session: &'a Session, side: Side, table: &TablePlan) -> Result<Reader<'a>> {
         let attempt = format!("reading {}", table.display);
         if table.text() {
             let alike = session.batch_execute(SAME_TEXT).await;
@@ -67,18 +68,19 @@ impl Reader {
 
     /// Reads any `COPY … TO STDOUT (FORMAT binary)` that yields `columns` columns.
     pub async fn of_statement(
-        client: &Session,
+        session: &'a Session,
         side: Side,
         statement: &str,
         columns: usize,
         attempt: String,
-    ) -> Result<Reader> {
-        let stream = client
-            .copy_out(statement)
+    ) -> Result<Reader<'a>> {
+        let stream = session
+            .rows_out(statement)
             .await
             .map_err(Error::on(side, attempt.clone()))?;
         let columns = u16::try_from(columns).map_err(Error::on(Side::Internal, attempt.clone()))?;
         Ok(Reader {
+            session,
             side,
             attempt,
             stream: Box::pin(stream),
@@ -107,6 +109,8 @@ impl Reader {
                     self.split_gathered()?;
                     // No trailer, no end: a stream that stops early is not a shorter table.
                     self.finish()?;
+                    let ended = self.session.rows_ended().await;
+                    ended.map_err(Error::on(self.side, self.attempt.clone()))?;
                 }
             }
         }

@@ -91,6 +91,7 @@ impl Drop for Chunk {
 }
 
 pub struct Writer<'a> {
+    session: &'a Session,
     sink: Pin<Box<CopyInSink<Chunk>>>,
     attempt: String,
     pid: i32,
@@ -103,7 +104,7 @@ pub struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub async fn open(
-        session: &Session,
+        session: &'a Session,
         monitor: &'a Client,
         table: &TablePlan,
     ) -> Result<Writer<'a>> {
@@ -119,10 +120,11 @@ impl<'a> Writer<'a> {
             table_and_columns(table)
         );
         let sink = session
-            .copy_in(&statement)
+            .rows_in(&statement)
             .await
             .map_err(Error::on(Side::Target, attempt.clone()))?;
         let mut writer = Writer {
+            session,
             sink: Box::pin(sink),
             attempt,
             pid: session.pid,
@@ -163,11 +165,10 @@ impl<'a> Writer<'a> {
         if !self.text {
             self.send(Chunk::frame(codec::frame::put_trailer)).await?;
         }
-        self.sink
-            .as_mut()
-            .finish()
-            .await
-            .map_err(Error::on(Side::Target, self.attempt.clone()))
+        let failed = |e| Error::new(Side::Target, self.attempt.clone()).because(e);
+        let rows = self.sink.as_mut().finish().await.map_err(failed)?;
+        self.session.rows_ended().await.map_err(failed)?;
+        Ok(rows)
     }
 
     /// A server that has refused the COPY goes on swallowing its data without a word until the end: hours, for a large table.

@@ -93,3 +93,19 @@ fn databases_in_latin1_and_in_an_encoding_of_more_bytes_keep_texts_and_names() {
         ));
     }
 }
+
+/// A byte without a meaning in WIN1252 has none in UTF-8 either, and is in the database all the same.
+#[test]
+fn characters_that_no_conversion_knows_pass_in_the_encoding_of_the_database() {
+    let pair = pair_in("WIN1252");
+    pair.source.exec(
+        "CREATE TABLE t (id int PRIMARY KEY, \"é\" text, j json, v vector(1)); INSERT INTO t VALUES (1, 'é' || chr(129), '\"é\"', '[1]');
+         CREATE TABLE as_text (id int PRIMARY KEY, \"é\" text, r regclass, v vector(1)); INSERT INTO as_text VALUES (1, 'é' || chr(129), 't', '[1]')",
+    );
+    pair.copy(&[]);
+    for table in ["t", "as_text"] {
+        pair.same_answer(&format!(
+            "SELECT id, encode(convert_to(\"é\", 'WIN1252'), 'hex'), v::real[]::text FROM {table}"
+        ));
+    }
+}
