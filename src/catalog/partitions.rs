@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use tokio_postgres::Client;
 
 use super::Type;
-use super::portable::is_oid_alias;
+use super::portable::{is_oid_alias, type_within};
 use super::source::rows;
 use crate::error::Result;
 
@@ -26,6 +26,7 @@ CROSS JOIN (SELECT datcollate, coalesce(to_jsonb(b) ->> 'datlocprovider', 'c') A
     FROM pg_catalog.pg_database b WHERE datname = current_database()) d";
 
 pub async fn rerouted(client: &Client, types: &HashMap<u32, Type>) -> Result<HashMap<u32, String>> {
+    let hashed_by_oid = |oid: u32, ty: &Type| ty.kind == 'e' || is_oid_alias(oid);
     let mut found = HashMap::new();
     for row in rows(client, "the keys of partitioned tables", KEYS).await? {
         let hash = row.get::<_, i8>(1) as u8 == b'h';
@@ -37,8 +38,8 @@ pub async fn rerouted(client: &Client, types: &HashMap<u32, Type>) -> Result<Has
             _ if own_class => "an operator class that is not PostgreSQL's own".to_string(),
             _ if one_of_many => "a nondeterministic collation".to_string(),
             None if hash => "the hash of an expression".to_string(),
-            Some(_) if hash => match hashed_by_oid(types, type_oid) {
-                Some(name) => format!("the hash of type {name}, which is that of an OID"),
+            Some(_) if hash => match type_within(types, type_oid, &hashed_by_oid) {
+                Some(ty) => format!("the hash of type {}, which is that of an OID", ty.name),
                 None => continue,
             },
             _ if range && ordered => "the order of texts, which is the collation's".to_string(),
@@ -47,18 +48,4 @@ pub async fn rerouted(client: &Client, types: &HashMap<u32, Type>) -> Result<Has
         found.entry(row.get(0)).or_insert(why);
     }
     Ok(found)
-}
-
-/// The type in a hash key whose values hash by an OID, which is another one on another cluster.
-fn hashed_by_oid(types: &HashMap<u32, Type>, oid: u32) -> Option<&str> {
-    let ty = types.get(&oid)?;
-    if ty.kind == 'e' || is_oid_alias(oid) {
-        return Some(&ty.name);
-    }
-    let attributes = ty.attributes.iter().map(|a| a.type_oid);
-    let parts = [ty.element, ty.base, ty.bound]
-        .into_iter()
-        .chain(attributes);
-    let mut parts = parts.filter(|part| *part != 0);
-    parts.find_map(|part| hashed_by_oid(types, part))
 }

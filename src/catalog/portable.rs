@@ -53,6 +53,24 @@ pub fn is_oid_alias(oid: u32) -> bool {
     OID_ALIASES.contains(&oid)
 }
 
+/// The type, or the first of those that its values are made of, for which `is` holds.
+pub fn type_within<'a>(
+    types: &'a HashMap<u32, Type>,
+    oid: u32,
+    is: &dyn Fn(u32, &Type) -> bool,
+) -> Option<&'a Type> {
+    let ty = types.get(&oid)?;
+    if is(oid, ty) {
+        return Some(ty);
+    }
+    let attributes = ty.attributes.iter().map(|a| a.type_oid);
+    let parts = [ty.element, ty.base, ty.bound]
+        .into_iter()
+        .chain(attributes);
+    let mut parts = parts.filter(|part| *part != 0);
+    parts.find_map(|part| type_within(types, part, is))
+}
+
 pub fn shape(types: &HashMap<u32, Type>, oid: u32, typmod: i32) -> Shape {
     let Some(ty) = types.get(&oid) else {
         return Shape::Nothing("its type is not in pg_type".into());

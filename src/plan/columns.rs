@@ -225,7 +225,8 @@ impl Decider<'_> {
 
 const NO_WAY: &str = "move this table by pg_dump, or drop or change the column first; with --allow-findings the table is left out";
 
-const GOES_AS_TEXT: &str = "its bytes mean nothing on another cluster: the table is copied as text";
+const GOES_AS_TEXT: &str =
+    "no binary form means the same on another cluster: the table is copied as text";
 
 fn object(relation: &Relation, column: &str) -> String {
     format!("column {}.{}", relation.display(), ident(column))

@@ -6,6 +6,7 @@ mod checks;
 mod columns;
 pub mod estimate;
 pub mod extensions;
+mod table;
 pub mod travel;
 mod trees;
 
@@ -20,6 +21,8 @@ use crate::catalog::target::Target;
 use crate::catalog::{Index, Relation, Source};
 use crate::cli::{Format, Mapping, SchemaSource};
 use columns::Decider;
+pub use table::{ColumnPlan, TablePlan};
+use table::{table_plan, through_parent, tree_plan};
 use travel::Builder;
 pub use travel::Travel;
 pub use trees::Tree;
@@ -81,68 +84,6 @@ impl Wishes<'_> {
             (_, Format::RealArray) => Some(TargetType::RealArray),
             (_, Format::Native) => Some(default_target(from)),
         }
-    }
-}
-
-/// One table whose rows are copied, or a partition tree that is copied through its topmost table; a slice of its own.
-#[derive(Clone, Debug)]
-pub struct TablePlan {
-    pub oid: u32,
-    pub file: u32,
-    pub schema: String,
-    pub name: String,
-    pub display: String,
-    pub primary_key: Vec<String>,
-    pub rows_estimate: i64,
-    pub bytes: i64,
-    /// Copied columns, in order; generated ones are not among them.
-    pub columns: Vec<ColumnPlan>,
-    pub tree: Option<Tree>,
-}
-
-impl TablePlan {
-    pub fn quoted(&self) -> String {
-        crate::connect::quote_qualified(&self.schema, &self.name)
-    }
-
-    /// What stands after FROM, on either side.
-    pub fn from(&self) -> String {
-        match self.tree {
-            Some(_) => self.quoted(),
-            None => format!("ONLY {}", self.quoted()),
-        }
-    }
-
-    /// The tables that hold its rows.
-    pub fn files(&self) -> &[u32] {
-        match &self.tree {
-            Some(tree) => &tree.leaves,
-            None => std::slice::from_ref(&self.oid),
-        }
-    }
-
-    /// Whether the target takes its rows as text COPY.
-    pub fn text(&self) -> bool {
-        self.columns.iter().any(|c| c.travel == Travel::Text)
-    }
-}
-
-#[derive(Clone, Debug)]
-pub struct ColumnPlan {
-    pub name: String,
-    pub type_oid: u32,
-    pub type_text: String,
-    pub travel: Travel,
-    /// What the column's type becomes. A domain keeps its name; its base type changes.
-    pub change: Option<TypeChange>,
-    /// Why this conversion, where it is not the usual one.
-    pub why: Option<String>,
-}
-
-impl ColumnPlan {
-    pub fn target_text(&self) -> String {
-        self.change
-            .map_or_else(|| self.type_text.clone(), |change| change.target_sql())
     }
 }
 
@@ -353,40 +294,6 @@ fn bits_users(source: &Source, context: &mut Context) {
             context.dependents.entry(*object).or_default().push(member);
         }
     }
-}
-
-fn table_plan(relation: &Relation, columns: Vec<ColumnPlan>) -> TablePlan {
-    TablePlan {
-        oid: relation.oid,
-        file: relation.file,
-        schema: relation.schema.clone(),
-        name: relation.name.clone(),
-        display: relation.display(),
-        primary_key: relation.primary_key.clone(),
-        rows_estimate: relation.rows_estimate,
-        bytes: relation.bytes,
-        columns,
-        tree: None,
-    }
-}
-
-fn tree_plan(source: &Source, top: &Relation, columns: Vec<ColumnPlan>, tree: &Tree) -> TablePlan {
-    let leaves = || tree.leaves.iter().filter_map(|oid| source.relation(*oid));
-    TablePlan {
-        rows_estimate: leaves().map(|leaf| leaf.rows_estimate.max(0)).sum(),
-        bytes: leaves().map(|leaf| leaf.bytes).sum(),
-        tree: Some(tree.clone()),
-        ..table_plan(top, columns)
-    }
-}
-
-fn through_parent(top: &Relation, tree: &Tree) -> Finding {
-    let reason = format!(
-        "its {} are copied through it, by one connection: it is partitioned by {}, so a row may belong to another partition on the target",
-        crate::report::count_of(tree.leaves.len(), "partition"),
-        tree.why
-    );
-    Finding::new(Severity::Note, format!("table {}", top.display()), reason)
 }
 
 /// A --map that named nothing is a mistake in the command line, not a wish to ignore.

@@ -3,6 +3,7 @@
 
 mod apply;
 pub mod dump;
+pub mod references;
 mod rehearse;
 pub mod settings;
 mod translate;

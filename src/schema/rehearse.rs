@@ -4,6 +4,7 @@
 use futures::future::join;
 use tokio_postgres::Client;
 
+use super::references::References;
 use super::{Phase, Schema, Step};
 use crate::catalog::{class, ident};
 use crate::error::{Error, Result, Side, server_message};
@@ -29,11 +30,12 @@ async fn try_one(client: &Client, step: &Step) -> std::result::Result<(), tokio_
 
 /// Tries every step; those that fail become findings and leave the schema.
 ///
-/// `readers` are the roles that need the schema `vectors`.
+/// `readers` are the roles that need the schema `vectors`; `references` are looked up when the rows would arrive.
 pub async fn rehearse(
     client: &Client,
     schema: &mut Schema,
     readers: &[String],
+    references: &[References],
 ) -> Result<Vec<Refused>> {
     let attempt =
         |e: tokio_postgres::Error| Error::new(Side::Target, "rehearsing the schema").because(e);
@@ -41,7 +43,13 @@ pub async fn rehearse(
     client.batch_execute(&begin).await.map_err(attempt)?;
     let mut findings = Vec::new();
     let mut passed = Vec::new();
+    let mut references = references.iter();
     for step in std::mem::take(&mut schema.steps) {
+        if step.phase > Phase::BeforeData {
+            for reference in references.by_ref() {
+                findings.extend(reference.missing(client, SAVEPOINT).await?);
+            }
+        }
         if step.vector || step.phase == Phase::Refresh {
             passed.push(step);
             continue;
@@ -68,6 +76,9 @@ pub async fn rehearse(
             .filter(|id| id.class == class::RELATION)
             .map(|id| id.oid);
         findings.push(Refused { finding, relation });
+    }
+    for reference in references {
+        findings.extend(reference.missing(client, SAVEPOINT).await?);
     }
     findings.extend(without_usage(client, readers).await?);
     client.batch_execute("ROLLBACK").await.map_err(attempt)?;

@@ -55,21 +55,20 @@ pub async fn table(
 ) -> Result<Vec<Sampled>> {
     let mut all = Vec::new();
     for column in &table.columns {
+        let name = crate::catalog::ident(&column.name);
         let Some(change) = column.travel.vector() else {
+            if column.travel.converts() {
+                all.push(not_sampled(
+                    name,
+                    "its vectors are inside other values".into(),
+                ));
+            }
             continue;
         };
-        let name = crate::catalog::ident(&column.name);
         if change.from == SourceType::Sparsevec && change.dims.is_none_or(|d| d > SPARSE_CAST_DIMS)
         {
-            let note = format!(
-                "not sampled: pgvector casts sparsevec only up to {SPARSE_CAST_DIMS} dimensions"
-            );
-            all.push(Sampled {
-                column: name,
-                checked: 0,
-                different: 0,
-                note: Some(note),
-            });
+            let why = format!("pgvector casts sparsevec only up to {SPARSE_CAST_DIMS} dimensions");
+            all.push(not_sampled(name, why));
             continue;
         }
         let mut sampled = Sampled {
@@ -101,6 +100,15 @@ pub async fn table(
         all.push(sampled);
     }
     Ok(all)
+}
+
+fn not_sampled(column: String, why: String) -> Sampled {
+    Sampled {
+        column,
+        checked: 0,
+        different: 0,
+        note: Some(format!("not sampled: {why}")),
+    }
 }
 
 fn sample_percent(rows: i64) -> Option<f64> {

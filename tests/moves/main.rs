@@ -12,4 +12,5 @@ mod shapes;
 mod trees;
 mod types;
 mod types_text;
+mod types_vectors;
 mod vectors;

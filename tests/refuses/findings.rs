@@ -4,6 +4,64 @@
 use crate::common::{Pair, unique};
 
 #[test]
+fn a_vector_beside_a_value_without_a_binary_form_is_named_where_they_are_in_one_value() {
+    let pair = Pair::with(
+        "CREATE TYPE \"both\" AS (v vector(1), r regclass); CREATE TYPE held AS (v vector(1));
+         CREATE TABLE inside (id int, c \"both\"[]); CREATE TABLE beside (id int, h held, r regclass); CREATE TABLE fine (id int, c held, v vector(1));
+         INSERT INTO fine VALUES (1, '([3])', '[5]')",
+    );
+    let before = pair.target.catalog();
+    let words = [
+        "public.inside.c",
+        "beside it a value that has no binary form",
+        "public.beside.h",
+        "column r beside it can only go as text (regclass)",
+        "--allow-findings",
+        "what to do",
+    ];
+    pair.run(&[]).refused(2, &words);
+    assert_eq!(pair.target.catalog(), before);
+    let outcome = pair.run(&["--allow-findings"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    assert_eq!(outcome.tables(), ["public.fine"]);
+    let found = pair
+        .target
+        .rows("SELECT v::real[]::text, (c).v::real[]::text FROM fine");
+    assert_eq!(found, ["{5}|{3}"]);
+    assert_eq!(pair.target.count("beside"), None);
+}
+
+/// The rows name objects, and the target looks the names up when the rows arrive.
+#[test]
+fn references_to_what_follows_the_rows_or_does_not_come_are_named_before_the_copy() {
+    let pair = Pair::with(
+        "CREATE SCHEMA left_behind; CREATE TABLE left_behind.other (id int); CREATE TYPE ref AS (c regclass[], n int);
+         CREATE TABLE t (id int PRIMARY KEY, v vector(1), c regclass, r ref); CREATE INDEX by_id ON t (id); CREATE TABLE fine (id int, c regclass);
+         INSERT INTO t VALUES (1, '[1]', 'by_id', NULL), (2, '[2]', 't', ROW('{t,left_behind.other}', 1)), (3, '[3]', 't_pkey', NULL); INSERT INTO fine VALUES (1, 't'), (2, 'pg_class')",
+    );
+    let before = pair.target.catalog();
+    let arguments = ["--schema", "public"];
+    let words = [
+        "column public.t.c",
+        "does not have when the rows arrive: public.by_id, public.t_pkey",
+        "column public.t.r: names what the target does not have when the rows arrive: 1 value",
+        "set these values after the move",
+    ];
+    let outcome = pair.run(&arguments);
+    outcome.refused(2, &words);
+    assert!(
+        !outcome.out.contains("public.fine.c:"),
+        "{}",
+        outcome.everything()
+    );
+    assert_eq!(pair.target.catalog(), before);
+    pair.source
+        .exec("DELETE FROM t WHERE id <> 2; UPDATE t SET r = NULL");
+    pair.copy(&arguments);
+    pair.same_answer("SELECT id, c FROM t");
+}
+
+#[test]
 fn an_l1_index_is_a_finding_and_the_rows_come_without_it() {
     let pair = Pair::with(
         "CREATE TABLE t (id int PRIMARY KEY, v vector(2)); INSERT INTO t VALUES (1, '[1,2]'); CREATE INDEX by_l1 ON t USING hnsw (v vector_l1_ops);

@@ -1,0 +1,60 @@
+//! In: vectors inside composites, and domains over vectors inside those. Out: the vectors that they should be, in composites of the same
+//! names; and the row of a broken one.
+
+use crate::common::Pair;
+
+#[test]
+fn vectors_inside_composites_are_converted_and_checked() {
+    let pair = Pair::with(
+        "CREATE TYPE held AS (n int, e vector(2), h halfvec(2), s sparsevec(3), es vector[], b bit(3)); CREATE DOMAIN unit AS vector(2);
+         CREATE TYPE outer_held AS (one held, many held[], u unit, us unit[]); CREATE DOMAIN whole AS held;
+         CREATE TABLE t (id int PRIMARY KEY, h held, o outer_held, os outer_held[], w whole, ws whole[], u unit, us unit[]);
+         INSERT INTO t VALUES
+          (1, '(1,\"[1,-0.5]\",\"[0.1,65504]\",\"{1:1,3:-2}/3\",\"{\"\"[1]\"\",NULL,\"\"[2,3]\"\"}\",101)', NULL, NULL, '(2,\"[3,4]\",,,,)', NULL, '[5,6]', ARRAY['[7,8]'::unit, NULL]),
+          (2, '(,,,,,)', NULL, '{}', NULL, '{}', NULL, '{}'), (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+         UPDATE t SET o = ROW(h, ARRAY[h, NULL], u, us), ws = ARRAY[w], os = ARRAY[ROW(h, NULL, NULL, NULL)::outer_held] WHERE id = 1",
+    );
+    pair.copy(&[]);
+    let read = |schema: &str, half: &str, sparse: &str| {
+        format!(
+            "SELECT id, (h).n, (h).e::real[]::text, ((h).h{half}::real[])::text, (h).s{sparse}::real[]::text, array_length((h).es, 1),
+               (h).es[3]::real[]::text, (h).b, ((o).one).e::real[]::text, ((o).many[1]).e::real[]::text, (o).u::real[]::text, (o).us[1]::real[]::text,
+               (os[1].one).e::real[]::text, (w).e::real[]::text, (ws[1]).e::real[]::text, u::real[]::text, us[1]::real[]::text,
+               (h).es[2] IS NULL, pg_typeof((h).es)::text = '{schema}vector[]' FROM t ORDER BY id"
+        )
+    };
+    pair.same(
+        &read("", "::vector", "::vector"),
+        &read("vectors.", "::vectors.vector", "::vectors.vector"),
+    );
+}
+
+#[test]
+fn a_vector_of_other_dimensions_inside_a_composite_is_refused_at_its_row() {
+    let pair = Pair::with(
+        "CREATE TYPE held AS (e vector(2)); CREATE TABLE t (id int PRIMARY KEY, h held[]); INSERT INTO t VALUES (1, ARRAY['(\"[1,2]\")'::held]), (5, ARRAY[NULL, '(\"[1,2]\")'::held])",
+    );
+    pair.source.exec(
+        "UPDATE pg_attribute SET atttypmod = 3 WHERE attname = 'e' AND attrelid = (SELECT typrelid FROM pg_type WHERE typname = 'held')",
+    );
+    let words = [
+        "row 1 (id = 1)",
+        "column h",
+        "the vector has 2 dimensions, the column 3",
+    ];
+    pair.run(&[]).refused(3, &words);
+}
+
+#[test]
+fn composites_with_vectors_become_ones_with_real_arrays_where_asked() {
+    let pair = Pair::with(
+        "CREATE TYPE held AS (n int, e vector(2), s sparsevec(3)); CREATE TABLE t (id int PRIMARY KEY, h held, hs held[]);
+         INSERT INTO t VALUES (1, '(1,\"[1,-0.5]\",\"{2:1}/3\")', NULL); UPDATE t SET hs = ARRAY[h, NULL]",
+    );
+    pair.copy(&["--format", "real-array"]);
+    let found = "SELECT (h).e::text, (h).s::text, (hs[1]).e::text, pg_typeof((h).e) FROM t";
+    assert_eq!(
+        pair.target.rows(found),
+        ["{1,-0.5}|{0,1,0}|{1,-0.5}|real[]"]
+    );
+}
