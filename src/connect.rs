@@ -1,12 +1,18 @@
 //! In: a connection string. Out: sessions whose settings cannot change a meaning or kill a long copy, and the environment
 //! under which pg_dump reaches the same server. It knows the wire only as tokio-postgres shows it; TLS is not done yet.
 
+use std::future::poll_fn;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Buf;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::config::{Host, SslMode};
-use tokio_postgres::{CancelToken, Client, Config, CopyInSink, CopyOutStream, NoTls, Statement};
+use tokio_postgres::{
+    AsyncMessage, CancelToken, Client, Config, Connection, CopyInSink, CopyOutStream, NoTls,
+    Statement,
+};
 
 use crate::error::{Error, Result, Side};
 
@@ -24,6 +30,7 @@ pub struct Session {
     pub pid: i32,
     /// The database's encoding, where texts are converted on their way.
     encoding: Option<String>,
+    ungranted: Arc<AtomicUsize>,
 }
 
 impl std::ops::Deref for Session {
@@ -34,6 +41,11 @@ impl std::ops::Deref for Session {
 }
 
 impl Session {
+    /// How often the server was content to warn that it did not grant or revoke what it was told to.
+    pub fn ungranted(&self) -> usize {
+        self.ungranted.load(Ordering::Relaxed)
+    }
+
     /// COPY TO. Rows pass in the database's own encoding: converted to UTF-8, some texts would be refused, and each would cost.
     pub async fn rows_out(
         &self,
@@ -162,11 +174,8 @@ impl Endpoint {
             Error::new(self.side, attempt()).because(e).remedy(remedy)
         })?;
         let side = self.side;
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%side, %error, "connection ended");
-            }
-        });
+        let ungranted = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(listen(side, connection, ungranted.clone()));
         if let Ok(mut cancels) = self.cancels.lock() {
             cancels.push(client.cancel_token());
         }
@@ -188,6 +197,7 @@ impl Endpoint {
             client,
             pid: row.get(0),
             encoding: (own != spoken).then_some(own),
+            ungranted,
         })
     }
 
@@ -256,6 +266,30 @@ impl Endpoint {
             env.push(("PGSSLMODE", "disable".into()));
         }
         env
+    }
+}
+
+/// Drives a connection to its end.
+async fn listen<S, T>(side: Side, mut connection: Connection<S, T>, ungranted: Arc<AtomicUsize>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        match poll_fn(|cx| connection.poll_message(cx)).await {
+            Some(Ok(AsyncMessage::Notice(notice))) => {
+                tracing::debug!(%side, "{}: {}", notice.severity(), notice.message());
+                if ["01006", "01007"].contains(&notice.code().code()) {
+                    ungranted.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                tracing::debug!(%side, %error, "connection ended");
+                return;
+            }
+            None => return,
+        }
     }
 }
 

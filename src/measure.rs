@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::StreamExt;
 use tokio_postgres::Client;
 
-use crate::connect::{Endpoint, quote};
+use crate::connect::{Endpoint, Session, quote};
 use crate::copy::read::what;
 use crate::plan::{Plan, TablePlan};
 use crate::schema::{Phase, Schema};
@@ -173,9 +173,9 @@ async fn indexes(
 }
 
 /// The first part of a table, read as the copy reads it. The session is of no use afterwards.
-async fn reading(session: &Client, table: &TablePlan) -> Option<Reading> {
+async fn reading(session: &Session, table: &TablePlan) -> Option<Reading> {
     let statement = format!("COPY {} TO STDOUT (FORMAT binary)", what(table));
-    let mut stream = std::pin::pin!(session.copy_out(&statement).await.ok()?);
+    let mut stream = std::pin::pin!(session.rows_out(&statement).await.ok()?);
     let mut bytes = 0;
     let started = Instant::now();
     while let Some(Ok(message)) = stream.next().await {

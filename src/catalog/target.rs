@@ -42,6 +42,8 @@ pub struct Existing {
     pub has_rows: bool,
     /// The role may read it and write to it.
     pub may_fill: bool,
+    /// The role owns it, so that it may build its indexes.
+    pub owned: bool,
     /// (column, type as format_type prints it with an empty search_path)
     pub columns: Vec<(String, String)>,
     /// Triggers (foreign keys' own left out), foreign keys, and vector indexes, by name.
@@ -122,7 +124,7 @@ async fn relations(client: &Client) -> Result<HashMap<(String, String), Existing
           JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid JOIN pg_catalog.pg_am am ON am.oid = i.relam \
           WHERE x.indrelid = c.oid AND am.amname = 'vectors'), \
         pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_table_privilege(c.oid, 'INSERT') \
-          AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
+          AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'), pg_catalog.pg_has_role(c.relowner, 'USAGE') \
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relpersistence <> 't' \
         AND n.nspname NOT LIKE 'pg\\_%' AND n.nspname NOT IN ('information_schema', 'vectors')";
@@ -140,6 +142,7 @@ async fn relations(client: &Client) -> Result<HashMap<(String, String), Existing
             columns,
             obstacles: r.get(5),
             may_fill: r.get(6),
+            owned: r.get(7),
         };
         relations.insert((r.get(0), r.get(1)), existing);
     }

@@ -128,8 +128,17 @@ pub fn steps(
     let object = || format!("the target's role {}", ident(role));
     let to = quote(role);
     let mut findings = Vec::new();
-    if !needs.in_database.is_empty() && !target.access.creates {
-        let names = needs.in_database.join(", ");
+    // What is installed already is not installed again.
+    let installed = |object: &str| {
+        let offer = object
+            .strip_prefix("EXTENSION ")
+            .and_then(|name| target.extensions.get(name));
+        offer.is_some_and(|o| o.installed.is_some())
+    };
+    let in_database = needs.in_database.iter().map(String::as_str);
+    let in_database: Vec<&str> = in_database.filter(|object| !installed(object)).collect();
+    if !in_database.is_empty() && !target.access.creates {
+        let names = in_database.join(", ");
         findings.push(problem(
             object(),
             format!("may not create in the database what comes: {names}"),

@@ -104,6 +104,19 @@ fn vectors_extension(target: &Target) -> Option<Finding> {
     Some(Finding::new(Severity::Problem, "target", reason).remedy(remedy))
 }
 
+/// Only an owner may build an index, and vector indexes are built with --schema-source existing too.
+pub fn ownership(source: &Source, relation: &Relation, target: &Target) -> Option<Finding> {
+    let there = target.relations.get(&relation.place())?;
+    let mut indexes = source.indexes.iter();
+    let indexed = indexes.any(|i| i.table == relation.oid && i.uses_pgvector());
+    (indexed && !there.owned).then(|| {
+        let object = format!("table {}", relation.display());
+        let reason = "is not the target's role's own, so it may not build its vector indexes";
+        Finding::new(Severity::Problem, object, reason)
+            .remedy("connect as its owner, or GRANT that role to the one that connects")
+    })
+}
+
 /// Whether the table's place on the target is free, or as it must be with --schema-source existing.
 pub fn places(
     relation: &Relation,

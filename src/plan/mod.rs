@@ -183,6 +183,9 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
         }
         if relation.kind == 'r' {
             findings.extend(checks::places(relation, &decided.copied, target, wishes));
+            if wishes.schema_source == SchemaSource::Existing {
+                findings.extend(checks::ownership(source, relation, target));
+            }
         }
         if let Some(tree) = trees.units.get(&relation.oid) {
             findings.push(through_parent(relation, tree));

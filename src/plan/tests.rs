@@ -295,6 +295,7 @@ fn a_taken_place_is_a_problem_and_an_existing_table_must_be_empty_and_bare() {
         let there = Existing {
             kind: 'r',
             may_fill: true,
+            owned: true,
             has_rows,
             columns: vec![("v".into(), ty.into())],
             obstacles: obstacles.iter().map(|o| o.to_string()).collect(),

@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 use super::references::References;
 use super::{Phase, Schema, Step};
 use crate::catalog::{class, ident};
+use crate::connect::Session;
 use crate::error::{Error, Result, Side, server_message};
 use crate::plan::{Finding, Severity};
 
@@ -32,7 +33,7 @@ async fn try_one(client: &Client, step: &Step) -> std::result::Result<(), tokio_
 ///
 /// `readers` are the roles that need the schema `vectors`; `references` are looked up when the rows would arrive.
 pub async fn rehearse(
-    client: &Client,
+    client: &Session,
     schema: &mut Schema,
     readers: &[String],
     references: &[References],
@@ -54,7 +55,11 @@ pub async fn rehearse(
             passed.push(step);
             continue;
         }
+        let ungranted = client.ungranted();
         let Err(error) = try_one(client, &step).await else {
+            if client.ungranted() > ungranted {
+                findings.extend(not_granted(client, &step).await?);
+            }
             passed.push(step);
             continue;
         };
@@ -84,6 +89,61 @@ pub async fn rehearse(
     client.batch_execute("ROLLBACK").await.map_err(attempt)?;
     schema.steps = passed;
     Ok(findings)
+}
+
+/// For a GRANT or REVOKE that is not the role's to do the server has a warning only.
+async fn not_granted(client: &Client, step: &Step) -> Result<Option<Refused>> {
+    if severity(step).is_none() || held(client, &step.statements).await? {
+        return Ok(None);
+    }
+    let reason = "the target's role may not grant or revoke what it says, or not all of it; the server only warns of that";
+    let remedy = format!(
+        "as the owner or a superuser, after the run: {}; or --no-privileges",
+        step.shown().join("; ")
+    );
+    Ok(Some(Refused {
+        finding: Finding::new(Severity::Decision, &step.object, reason).remedy(remedy),
+        relation: None,
+    }))
+}
+
+/// Whether the statements grant what is granted already, as it is on a schema that somebody has prepared.
+async fn held(client: &Client, statements: &[String]) -> Result<bool> {
+    for statement in statements {
+        let Some((role, schema, privileges)) = granted_on_schema(statement) else {
+            return Ok(false);
+        };
+        let sql = "SELECT bool_and(pg_catalog.has_schema_privilege(coalesce(r.role, 0::oid), s.schema, p)) \
+            FROM (SELECT pg_catalog.to_regrole($1)::oid AS role) r, (SELECT pg_catalog.to_regnamespace($2)::oid AS schema) s, unnest($3::text[]) AS p";
+        let row = client
+            .query_one(sql, &[&role, &schema, &privileges])
+            .await
+            .map_err(Error::on(Side::Target, "asking what is granted already"))?;
+        if row.get::<_, Option<bool>>(0) != Some(true) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Role, schema and privileges of a GRANT as pg_dump writes it; the role and the schema as they stand there, quoted or not. `PUBLIC`
+/// is no role, and what it is granted everybody has.
+fn granted_on_schema(statement: &str) -> Option<(&str, &str, Vec<String>)> {
+    let (privileges, rest) = statement
+        .strip_prefix("GRANT ")?
+        .split_once(" ON SCHEMA ")?;
+    let (rest, option) = match rest.strip_suffix(" WITH GRANT OPTION") {
+        Some(rest) => (rest, " WITH GRANT OPTION"),
+        None => (rest, ""),
+    };
+    let (schema, role) = rest.split_once(" TO ")?;
+    let privileges = if privileges == "ALL" {
+        "USAGE,CREATE"
+    } else {
+        privileges
+    };
+    let each = privileges.split(',').map(|p| format!("{p}{option}"));
+    Some((role, schema, each.collect()))
 }
 
 /// What the server said; of a secret no more than the code, for a message may repeat the value.

@@ -141,7 +141,8 @@ impl Translation<'_> {
     fn note_needs(&mut self, entry: &Entry, statements: &[String], context: &Context) {
         let needs = &mut self.schema.needs;
         // The extension itself is asked for elsewhere.
-        if matches!(entry.kind.as_str(), "SCHEMA" | "PUBLICATION") {
+        let extension = entry.kind == "EXTENSION" && entry.name != "vector";
+        if extension || matches!(entry.kind.as_str(), "SCHEMA" | "PUBLICATION") {
             needs.in_database.push(object(entry));
         }
         if statements.iter().any(|s| s.starts_with("CREATE ")) {

@@ -134,14 +134,14 @@ fn all_that_the_sources_role_lacks_is_said_at_once_with_its_grants() {
         "2 tables: \"app\".\"t\", \"public\".\"parts\"",
         "4 problems",
     ];
-    let outcome = run_as(&pair, &role, &["--no-owner"]);
+    let outcome = run_as(&pair, &role, &["--no-owner", "--no-privileges"]);
     outcome.refused(2, &words.map(|w| w as &str));
     // What it says is enough.
     pair.source.exec(&format!(
         "GRANT pg_read_all_data TO {name}; ALTER ROLE {name} BYPASSRLS"
     ));
     assert_eq!(pair.target.catalog(), before);
-    let outcome = run_as(&pair, &role, &["--no-owner"]);
+    let outcome = run_as(&pair, &role, &["--no-owner", "--no-privileges"]);
     assert_eq!(outcome.code, 0, "{}", outcome.everything());
     assert_eq!(outcome.report()["verified"], true);
     pair.same(
@@ -188,6 +188,68 @@ fn all_that_the_targets_role_lacks_is_said_at_once_with_its_grants() {
         "GRANT USAGE ON SCHEMA vectors TO {}",
         owner.quoted()
     )]);
+}
+
+/// The server only warns of a GRANT that is not done: nobody would miss the privilege before it is too late.
+#[test]
+fn a_grant_that_the_target_would_only_warn_of_is_found() {
+    let role = ordinary();
+    let pair = Pair::new();
+    application(&pair, &role);
+    prepare_target(&pair, &role);
+    let reader = Role::create(&[Place::source(), Place::target()], "");
+    pair.source.exec(&format!(
+        "GRANT CREATE ON SCHEMA public TO {}",
+        reader.quoted()
+    ));
+    let before = pair.target.catalog();
+    let outcome = run_as(&pair, &role, &[]);
+    let grant = format!("GRANT CREATE ON SCHEMA public TO {}", reader.name);
+    outcome.refused(2, &["ACL SCHEMA public", "only warns", &grant]);
+    assert_eq!(pair.target.catalog(), before);
+    let outcome = run_as(&pair, &role, &["--no-privileges"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+}
+
+/// Policies that bind the owner too hide rows from the search that tries each index, when all else has been read.
+#[test]
+fn policies_that_bind_the_owner_break_no_index() {
+    let role = ordinary();
+    let pair = Pair::new();
+    application(&pair, &role);
+    prepare_target(&pair, &role);
+    let name = role.quoted();
+    pair.source.exec(&format!("ALTER TABLE app.t FORCE ROW LEVEL SECURITY; DROP POLICY all_of_it ON app.t; CREATE POLICY none ON app.t USING (false); ALTER ROLE {name} BYPASSRLS; REFRESH MATERIALIZED VIEW app.m"));
+    let outcome = run_as(&pair, &role, &[]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    assert_eq!(outcome.report()["verified"], true);
+    pair.same_answer("SELECT id, m, v::real[]::text FROM app.t ORDER BY id");
+    pair.same_answer("SELECT count(*) FROM app.m");
+    pair.same_answer(
+        "SELECT relrowsecurity, relforcerowsecurity FROM pg_class WHERE oid = 'app.t'::regclass",
+    );
+}
+
+#[test]
+fn vector_indexes_of_tables_made_by_hand_need_their_owner() {
+    let role = ordinary();
+    let pair = Pair::with(
+        "CREATE TABLE t (id int, v vector(1)); INSERT INTO t VALUES (1, '[1]'); CREATE INDEX near ON t USING hnsw (v vector_l2_ops)",
+    );
+    pair.target.exec(&format!(
+        "CREATE EXTENSION vectors; CREATE TABLE t (id int, v vectors.vector(1)); GRANT ALL ON t TO {0}; GRANT USAGE ON SCHEMA vectors TO {0}",
+        role.quoted()
+    ));
+    let to = as_role(&pair.target, &role);
+    let run =
+        || run::start_between(&pair.source.place, &to, &["--schema-source", "existing"]).ended();
+    run().refused(2, &["table public.t", "may not build its vector indexes"]);
+    pair.target.exec(&format!(
+        "GRANT CREATE ON SCHEMA public TO {0}; ALTER TABLE t OWNER TO {0}",
+        role.quoted()
+    ));
+    let outcome = run();
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
 }
 
 #[test]
