@@ -56,17 +56,22 @@ fn vector(oid: u32, extension: Option<&str>, name: &str) -> Option<SourceType> {
     }
 }
 
-/// Of the composite types that users made, and of tables, whose rows are types as well.
+/// Of the composite types, and of the tables whose row type is the type of something else.
 async fn attributes(client: &Client, types: &mut HashMap<u32, Type>) -> Result<()> {
-    let sql = "SELECT c.reltype, a.attname::text, a.atttypid, a.atttypmod FROM pg_catalog.pg_attribute a \
-        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid \
-        WHERE c.reltype <> 0 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY c.reltype, a.attnum";
+    let sql = "WITH used AS (SELECT atttypid AS oid FROM pg_catalog.pg_attribute UNION SELECT typbasetype FROM pg_catalog.pg_type \
+          UNION SELECT rngsubtype FROM pg_catalog.pg_range) \
+        SELECT c.reltype, c.relkind <> 'c', a.attname::text, a.atttypid, a.atttypmod FROM pg_catalog.pg_attribute a \
+        JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_type t ON t.oid = c.reltype \
+        WHERE a.attnum > 0 AND NOT a.attisdropped \
+        AND (c.relkind = 'c' OR t.oid IN (SELECT oid FROM used) OR t.typarray IN (SELECT oid FROM used)) \
+        ORDER BY c.reltype, a.attnum";
     for row in rows(client, "the attributes of composite types", sql).await? {
         if let Some(ty) = types.get_mut(&row.get(0)) {
+            ty.of_table = row.get(1);
             ty.attributes.push(Attribute {
-                name: row.get(1),
-                type_oid: row.get(2),
-                typmod: row.get(3),
+                name: row.get(2),
+                type_oid: row.get(3),
+                typmod: row.get(4),
             });
         }
     }

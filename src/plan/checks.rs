@@ -138,8 +138,8 @@ pub fn places(
             "is not on the target".into(),
             "create it, or drop --schema-source existing",
         )),
-        (Some(there), SchemaSource::Existing) if there.kind != 'r' => findings.push(problem(
-            "is not a plain table on the target".into(),
+        (Some(there), SchemaSource::Existing) if there.kind != relation.kind => findings.push(problem(
+            format!("is not a {} on the target", if relation.kind == 'p' { "partitioned table" } else { "plain table" }),
             "with --schema-source existing each table and each partition is filled by itself: make it as on the source",
         )),
         (Some(there), _) if there.has_rows => findings.push(problem(

@@ -181,7 +181,7 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
         if plan.left_out.contains(&relation.oid) {
             continue;
         }
-        if relation.kind == 'r' {
+        if relation.kind == 'r' || trees.units.contains_key(&relation.oid) {
             findings.extend(checks::places(relation, &decided.copied, target, wishes));
             if wishes.schema_source == SchemaSource::Existing {
                 findings.extend(checks::ownership(source, relation, target));
@@ -211,10 +211,11 @@ fn domains(source: &Source, wishes: &Wishes) -> HashMap<u32, TypeChange> {
         .collect()
 }
 
-/// The attributes of composite types that change, by type and name.
+/// The attributes of composite types that change, by type and name. Row types of tables change with their tables.
 fn attributes(source: &Source, wishes: &Wishes) -> Columns {
     let mut found = Columns::new();
-    let composites = source.types.iter().filter(|(_, ty)| ty.kind == 'c');
+    let composites = source.types.iter();
+    let composites = composites.filter(|(_, ty)| ty.kind == 'c' && !ty.of_table);
     for (oid, ty) in composites {
         for attribute in &ty.attributes {
             let change = usual_change(source, wishes, attribute.type_oid, attribute.typmod);

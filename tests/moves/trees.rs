@@ -107,6 +107,27 @@ fn a_tree_without_one_of_its_partitions_is_a_finding() {
     assert_eq!(outcome.tables(), ["public.t"]);
 }
 
+#[test]
+fn a_tree_that_is_there_already_is_filled_through_its_parent_too() {
+    let tree = "CREATE TABLE h (m mood, v VECTOR(1)) PARTITION BY HASH (m);
+         CREATE TABLE h0 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE h1 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 1);";
+    let mood = "CREATE TYPE mood AS ENUM ('a', 'b', 'c', 'd');";
+    let pair = Pair::with(&format!(
+        "{mood} {} INSERT INTO h SELECT (enum_range(NULL::mood))[i % 4 + 1], ARRAY[i]::vector FROM generate_series(1, 40) i",
+        tree.replace("VECTOR", "vector")
+    ));
+    let existing = ["--schema-source", "existing"];
+    pair.target.exec(&format!(
+        "CREATE EXTENSION vectors; {mood} CREATE TABLE h (m mood, v vectors.vector(1))"
+    ));
+    pair.run(&existing)
+        .refused(2, &["table public.h", "is not a partitioned table"]);
+    let of_target = tree.replace("VECTOR", "vectors.vector");
+    pair.target.exec(&format!("DROP TABLE h; {of_target}"));
+    assert_eq!(pair.copy(&existing).tables(), ["public.h"]);
+    pair.same_answer("SELECT m, v::real[]::text FROM h ORDER BY v::real[]");
+}
+
 /// A library's order of texts decides where a row of such a tree belongs.
 #[test]
 fn ranges_of_texts_whose_order_is_the_librarys_go_through_the_parent() {
