@@ -110,24 +110,35 @@ fn one(
         None => format!("ALTER DATABASE {}", quote(database)),
         Some(role) => format!("ALTER ROLE {} IN DATABASE {}", quote(role), quote(database)),
     };
-    let value = match LISTS.contains(&name) {
-        true => list(value)
-            .iter()
-            .map(|v| literal(v))
-            .collect::<Vec<_>>()
-            .join(", "),
-        false => literal(value),
-    };
     // What an application keeps under a name of its own may be a key or a password.
-    let secret = name.contains('.') && !name.starts_with("vectors.");
-    let statement = format!("{whose} SET {} TO {value}", quote(name));
-    Ok((
-        Step {
-            secret,
-            ..Step::own(Phase::Late, &object, statement)
-        },
-        note,
-    ))
+    let step = Step {
+        secret: name.contains('.') && !name.starts_with("vectors."),
+        statements: statements(&whose, name, value),
+        ..Step::own(Phase::Late, &object, String::new())
+    };
+    Ok((step, note))
+}
+
+fn statements(whose: &str, name: &str, value: &str) -> Vec<String> {
+    let elements = match LISTS.contains(&name) {
+        true => list(value),
+        false => vec![value.to_string()],
+    };
+    let value: Vec<String> = elements.iter().map(|v| literal(v)).collect();
+    let set = format!("{whose} SET {} TO {}", quote(name), value.join(", "));
+    // The server takes the name of any library here, and refuses every connection if it is not there. Loaded first, a
+    // missing one is found in the rehearsal.
+    let directory = match name {
+        "session_preload_libraries" => "",
+        "local_preload_libraries" => "$libdir/plugins/",
+        _ => return vec![set],
+    };
+    let named = elements.iter().filter(|library| !library.is_empty());
+    let load = named.map(|library| match library.contains('/') {
+        true => format!("LOAD {}", literal(library)),
+        false => format!("LOAD {}", literal(&format!("{directory}{library}"))),
+    });
+    load.chain([set]).collect()
 }
 
 /// The elements of a list as the server stores it: separated by commas, quoted where they are not plain.
@@ -223,6 +234,23 @@ mod tests {
             let (steps, notes) = translated(left_out);
             assert!(steps.is_empty() && notes.len() == 1);
         }
+    }
+
+    #[test]
+    fn tries_a_library_before_every_connection_has_to_load_it() {
+        let (steps, _) = translated(setting(
+            None,
+            "session_preload_libraries",
+            "auto_explain, \"a b\"",
+        ));
+        let set =
+            "ALTER DATABASE \"Shop\" SET \"session_preload_libraries\" TO 'auto_explain', 'a b'";
+        assert_eq!(
+            steps[0].statements,
+            ["LOAD 'auto_explain'", "LOAD 'a b'", set]
+        );
+        let (steps, _) = translated(setting(None, "local_preload_libraries", "x"));
+        assert_eq!(steps[0].statements[0], "LOAD '$libdir/plugins/x'");
     }
 
     #[test]

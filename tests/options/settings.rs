@@ -123,3 +123,74 @@ fn a_fence_around_the_source_does_not_close_the_target() {
         .session()
         .exec("INSERT INTO t VALUES (2, NULL)");
 }
+
+/// The target would take the setting, and then refuse every connection.
+#[test]
+fn a_library_that_the_target_lacks_is_found_before_it_closes_the_database() {
+    let pair = Pair::with("CREATE TABLE t (id int, v vector(1)); INSERT INTO t VALUES (1, '[1]')");
+    let database = &pair.source.place.database;
+    // Of a role that does not log in: with it for all, the source could be reached no more.
+    let role = Role::create(&[Place::source(), Place::target()], "");
+    pair.source.exec(&format!(
+        "ALTER ROLE {} IN DATABASE {database} SET session_preload_libraries = 'no_such_library'",
+        role.name
+    ));
+    pair.run(&[])
+        .refused(2, &["session_preload_libraries", "no_such_library"]);
+    pair.copy(&["--allow-findings"]);
+    let sql = "SELECT count(*) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase WHERE d.datname = current_database()";
+    assert_eq!(pair.target.one(sql), "0");
+}
+
+/// What a database sets for its applications must change nothing of how it is read, nor of how the target is written later.
+#[test]
+fn no_setting_of_the_database_changes_what_is_read_or_written() {
+    let pair = Pair::with(
+        r#"CREATE TYPE mood AS ENUM ('a', 'NULL'); CREATE TABLE "T t" (id int PRIMARY KEY, v vector(2), h halfvec(2)[], d date, i interval, ts timestamptz, f float8, by bytea, a text[], m mood[], x text DEFAULT 'a\b''c', CHECK (x <> 'q\'), CHECK (v <=> '[1,2]' < 3));
+           INSERT INTO "T t" SELECT n, ARRAY[n, 1 / 3.0]::vector, ARRAY['[1,2]'::halfvec], '2024-03-01'::date + n, n * interval '1 day 2 hours', '2024-06-01 12:00+02', n / 3.0, decode('00ff5c27', 'hex'), ARRAY[NULL, 'NULL', 'x\y'], ARRAY['NULL'::mood] FROM generate_series(1, 20) n;
+           CREATE INDEX near ON "T t" USING hnsw (v vector_cosine_ops); CREATE VIEW w AS SELECT id, v <-> '[1,2]' AS d FROM "T t";
+           CREATE FUNCTION f(q vector) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RETURN (SELECT x FROM "T t" ORDER BY v <=> q LIMIT 1); END $$;
+           CREATE TABLE p (id int, e mood) PARTITION BY LIST (e); CREATE TABLE p1 PARTITION OF p FOR VALUES IN ('NULL')"#,
+    );
+    for setting in [
+        "quote_all_identifiers = on",
+        "standard_conforming_strings = off",
+        "backslash_quote = off",
+        "DateStyle = 'German'",
+        "IntervalStyle = 'sql_standard'",
+        "TimeZone = 'Asia/Kathmandu'",
+        "extra_float_digits = -10",
+        "bytea_output = escape",
+        "array_nulls = off",
+        "transform_null_equals = on",
+        "search_path = nowhere",
+        "row_security = off",
+        "synchronize_seqscans = on",
+        "default_transaction_isolation = 'serializable'",
+        "default_transaction_deferrable = on",
+        "default_transaction_read_only = on",
+        "enable_seqscan = off",
+        "client_encoding = 'LATIN1'",
+        "client_min_messages = error",
+        "check_function_bodies = on",
+        "lc_messages = 'C'",
+        "default_toast_compression = pglz",
+        "xmloption = document",
+    ] {
+        set(&pair, setting);
+    }
+    pair.copy(&[]);
+    let plain = "SET quote_all_identifiers = off; SET search_path = public; SET standard_conforming_strings = on; SET statement_timeout = 0";
+    pair.target.exec(plain);
+    pair.same_answer(
+        r#"SELECT id, v::real[]::text, d, i, ts, f, by, a, m, x FROM "T t" ORDER BY id"#,
+    );
+    pair.same_answer("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE contype = 'c' AND conname LIKE '%x_check' ORDER BY conname");
+    pair.same_answer("SELECT tableoid::regclass FROM p UNION SELECT 'p1'");
+    pair.alike("SELECT * FROM w ORDER BY id", "SELECT * FROM w ORDER BY id");
+    assert_eq!(pair.target.one("SELECT f('[1,2]')"), r"a\b'c");
+    let carried = format!(
+        "SELECT s FROM ({HERE}) AS here(s) WHERE s NOT LIKE 'default_transaction_read_only%'"
+    );
+    pair.same_answer(&carried);
+}
