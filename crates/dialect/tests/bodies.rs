@@ -141,3 +141,34 @@ fn every_function_of_the_fixture_gets_the_types_of_the_target() {
         );
     }
 }
+
+#[test]
+fn settings_in_a_body_get_their_counterparts() {
+    let (statements, notes) = words().noted("FUNCTION", "tuned(public.vector)");
+    for piece in [
+        "SET LOCAL vectors.hnsw_ef_search = 100;",
+        "set_config('vectors.ivf_nprobe', '10', true), set_config('hnsw.iterative_scan', 'strict_order', true)",
+        "IF q::real[] IS DISTINCT FROM '[1,2,3]'::vectors.vector(3)::real[] THEN",
+    ] {
+        assert!(statements[0].contains(piece), "{}", statements[0]);
+    }
+    assert_eq!(
+        notes[0],
+        "its body sets hnsw.iterative_scan, which does nothing on the target"
+    );
+}
+
+#[test]
+fn a_body_that_merges_rows_by_vectors_is_made_as_it_is_and_named() {
+    let source = words();
+    let translated = source.translate("FUNCTION", "merges()");
+    assert_eq!(
+        translated.statements,
+        source.entry("FUNCTION", "merges()").statements
+    );
+    assert!(
+        translated.findings[0]
+            .reason
+            .starts_with("its body groups, sorts or merges rows by whole vectors")
+    );
+}

@@ -49,9 +49,14 @@ fn a_condition_is_said_in_the_words_of_the_target() {
 #[test]
 fn an_expression_that_is_not_known_is_a_finding() {
     assert!(
-        shapes()
+        edited("ix_norm", "public.l2_normalize", "public.l2_norm")
             .left_out("INDEX", "ix_norm")
-            .contains("calls public.l2_normalize")
+            .contains("calls public.l2_norm")
+    );
+    assert!(
+        shapes()
+            .silent("INDEX", "ix_norm")
+            .contains("(((vectors.vector_normalize(e))::vectors.vector(4)) vectors.vector_l2_ops)")
     );
 }
 

@@ -1,26 +1,9 @@
-//! Views, rules, policies and their kin over `words.sql`: each line here is one way to use pgvector, and what says the same.
+//! Views over `words.sql`: each line here is one way to use pgvector, and what says the same.
 
 mod common;
 
-use common::words;
-use pgv2rs_dialect::rewrite::Severity;
-
-/// The entry is translated without a decision, and its first statement holds these pieces.
-fn assert_says(kind: &str, name: &str, pieces: &[&str]) {
-    let translated = words().translate(kind, name);
-    assert!(
-        !translated.left_out,
-        "{kind} {name}: {:?}",
-        translated.findings
-    );
-    for piece in pieces {
-        assert!(
-            translated.statements[0].contains(piece),
-            "{piece} is not in {}",
-            translated.statements[0]
-        );
-    }
-}
+use common::{assert_says, words};
+use pgv2rs_dialect::types::TargetType;
 
 #[test]
 fn a_distance_that_is_shown_keeps_its_type_and_its_root() {
@@ -274,178 +257,53 @@ fn what_the_target_has_not_is_named() {
 }
 
 #[test]
-fn what_hangs_on_tables_is_said() {
+fn vectors_that_are_compared_without_an_operator_are_compared_as_arrays() {
     assert_says(
-        "POLICY",
-        "items near",
+        "VIEW",
+        "unnamed",
         &[
-            "((((v OPERATOR(vectors.<=>) '[1,2,3]'::vectors.vector)::double precision) < (0.5)::double precision))",
-            "WITH CHECK ((vectors.vector_dims(v) = 3))",
+            "(v::real[] IS DISTINCT FROM w::real[]) AS a,",
+            "CASE v::real[]\n            WHEN '[1,2,3]'::vectors.vector::real[] THEN 1\n            WHEN w::real[] THEN 2\n",
+            "OVER (PARTITION BY v::real[] ORDER BY h::vectors.vector::real[] DESC, id) AS c,",
+            "(NOT (s::text IS DISTINCT FROM '{0:1}/10'::vectors.svector::text)) AS d\n",
+            "ORDER BY v::real[] DESC, id",
         ],
+    );
+    assert_says(
+        "VIEW",
+        "first_of_each",
+        &[
+            "SELECT DISTINCT ON (v::real[]) id\n",
+            "ORDER BY v::real[], id",
+        ],
+    );
+    assert_says(
+        "VIEW",
+        "counted",
+        &["count(DISTINCT v::real[]) AS n,", "count(v) AS m\n"],
     );
     assert_says(
         "TRIGGER",
-        "items changed",
-        &["WHEN ((new.v OPERATOR(vectors.<>) old.v))"],
-    );
-    assert_says(
-        "RULE",
-        "items logged",
-        &[
-            "(pg_catalog.sqrt((new.v OPERATOR(vectors.<->) old.v)::double precision)) > (1)",
-            "VALUES ((new.v OPERATOR(vectors.-) old.v))",
-        ],
-    );
-    assert_says(
-        "STATISTICS",
-        "stats",
-        &["ON id, vectors.vector_dims(v) FROM"],
-    );
-    assert_says(
-        "INDEX",
-        "kept_dims",
-        &["USING btree (vectors.vector_dims(v))"],
-    );
-    assert_says(
-        "INDEX",
-        "kept_near",
-        &["(((v OPERATOR(vectors.<=>) '[1,2,3]'::vectors.vector)::double precision) < (0.5)"],
-    );
-    assert_says(
-        "MATERIALIZED VIEW",
-        "kept",
-        &["((v OPERATOR(vectors.<=>) '[1,2,3]'::vectors.vector)::double precision) AS d\n"],
+        "items moved",
+        &["WHEN ((new.v::real[] IS DISTINCT FROM old.v::real[]))"],
     );
 }
 
 #[test]
-fn user_made_objects_over_vectors_get_the_types_of_the_target() {
-    assert_says(
-        "AGGREGATE",
-        "total(public.vector)",
-        &[
-            "SFUNC = vectors._vectors_vecf32_operator_add,",
-            "STYPE = vectors.vector\n",
-        ],
-    );
-    assert_says(
-        "OPERATOR",
-        "<<>>",
-        &["LEFTARG = vectors.vector,", "RIGHTARG = vectors.vector\n"],
-    );
-    assert_says(
-        "CAST",
-        "CAST (public.vector AS json)",
-        &["CREATE CAST (vectors.vector AS json) WITH FUNCTION app.to_json(vectors.vector)"],
-    );
-}
-
-#[test]
-fn defaults_checks_and_generated_columns_are_said_in_place() {
-    assert_says(
-        "TABLE",
-        "defaults",
-        &[
-            "v vectors.vector(3) DEFAULT '[1,2,3]'::vectors.vector,",
-            "h vectors.vecf16(3) DEFAULT NULL::vectors.vecf16(3),",
-            "s vectors.svector(5) DEFAULT '{0:1, 2:2.5}/5'::vectors.svector,",
-            "a vectors.vector(2)[] DEFAULT '{\"[1,2]\"}'::vectors.vector[],",
-            "f vectors.vector(3) DEFAULT (ARRAY[1, 2, 3])::real[]::vectors.vector\n",
-        ],
-    );
-    assert_says(
-        "TABLE",
-        "bits",
-        &[
-            "b vectors.bvector(3) DEFAULT '[1, 0, 1]'::vectors.bvector,",
-            "c bit(3) DEFAULT '001'::\"bit\",",
-            "CHECK ((c <> '000'::\"bit\")),",
-            "CHECK ((pg_catalog.translate((b)::text, '[, ]', '')::\"bit\" <> '000'::\"bit\"))",
-        ],
-    );
-    assert_says(
-        "TABLE",
-        "generated",
-        &[
-            "n double precision GENERATED ALWAYS AS ((vectors.vector_norm(v))::double precision) STORED,",
-            "q vectors.bvector(3) GENERATED ALWAYS AS ((vectors.binarize(v))::vectors.bvector(3)) STORED,",
-            "r bit(3) GENERATED ALWAYS AS (pg_catalog.translate(((vectors.binarize(v))::vectors.bvector(3))::text, '[, ]', '')::\"bit\") STORED,",
-            "x vectors.vector(2) GENERATED ALWAYS AS ((((v)[0:2]))::vectors.vector(2)) STORED\n",
-        ],
-    );
-}
-
-#[test]
-fn a_check_that_cannot_be_said_is_left_out_and_the_table_comes() {
-    for (kind, name, constraint) in [
-        ("TABLE", "checks", "CONSTRAINT taxi"),
-        ("DOMAIN", "taxi", "CONSTRAINT taxi_near"),
-    ] {
-        let translated = words().translate(kind, name);
-        assert!(!translated.left_out && !translated.statements[0].contains(constraint));
-        let decisions = translated
-            .findings
-            .iter()
-            .filter(|finding| finding.severity == Severity::Decision);
-        let reasons: Vec<&str> = decisions.map(|finding| finding.reason.as_str()).collect();
-        let constraint = constraint.to_lowercase();
-        assert_eq!(
-            reasons,
-            [format!(
-                "the {constraint} uses the taxicab distance <+> of pgvector, which PGVecto.rs has not; it is left out"
-            )]
-        );
-    }
+fn a_column_that_was_mapped_decides_the_type_of_what_it_is_measured_against() {
+    let mut source = words();
+    let table = source.oid("TABLE", "items");
+    let columns = source
+        .context
+        .columns
+        .get_mut(&table)
+        .expect("a table with vectors");
+    columns.get_mut("v").expect("a column").to = TargetType::Vecf16;
+    let view = &source.translate("VIEW", "sorted").statements[0];
     assert!(
-        words()
-            .left_out("CHECK CONSTRAINT", "checks late_taxi")
-            .contains("taxicab")
-    );
-    assert_says(
-        "TABLE",
-        "checks",
-        &[
-            "CONSTRAINT differs CHECK ((v OPERATOR(vectors.<>) w)),",
-            "CONSTRAINT dims CHECK ((vectors.vector_dims(v) = 3)),",
-        ],
-    );
-}
-
-#[test]
-fn a_generated_column_that_cannot_be_said_keeps_the_table_away() {
-    assert_eq!(
-        words().left_out("TABLE", "digest"),
-        "the generated column m uses the text of a vector, which PGVecto.rs writes in another form"
-    );
-}
-
-#[test]
-fn a_domain_says_its_default_and_checks_about_the_value() {
-    assert_says(
-        "DOMAIN",
-        "unit",
-        &[
-            "AS vectors.vector(3) DEFAULT '[1,0,0]'::vectors.vector\n",
-            "CHECK (((pg_catalog.sqrt((VALUE OPERATOR(vectors.<->) '[0,0,0]'::vectors.vector)::double precision)) < (1.5)::double precision))",
-            "CHECK ((vectors.vector_dims(VALUE) = 3))",
-        ],
-    );
-}
-
-#[test]
-fn privileges_on_members_of_pgvector_are_dropped_and_on_functions_of_users_are_said() {
-    let member = words().translate("ACL", "FUNCTION l2_distance(public.vector, public.vector)");
-    assert_eq!(member.statements, Vec::<String>::new());
-    assert!(!member.left_out && member.findings[0].severity == Severity::Note);
-    let name = "FUNCTION match_documents(query_embedding public.vector, match_threshold double precision, match_count integer)";
-    assert_says(
-        "ACL",
-        name,
-        &["app.match_documents(query_embedding vectors.vector, match_threshold"],
-    );
-    assert_says(
-        "COMMENT",
-        name,
-        &["app.match_documents(query_embedding vectors.vector, match_threshold"],
+        view.contains(
+            "ORDER BY (v OPERATOR(vectors.<=>) '[1,2,3]'::vectors.vector::vectors.vecf16)"
+        ),
+        "{view}"
     );
 }

@@ -22,32 +22,32 @@ pub(super) fn translate<'a>(draft: &mut Draft<'a>, statement: &mut Statement, wo
     let Some(text) = literal.string_value() else {
         return;
     };
-    match said(&statement.root, words) {
-        Some(Said {
-            text: new,
-            words,
-            left,
-        }) => {
-            if new != text {
-                statement
-                    .edits
-                    .replace(range(literal.syntax()), quoted(&new));
-            }
-            for note in &words.notes {
-                draft.note(format!("its body {note}"), "");
-            }
-            found(draft, &left);
-        }
-        None => found(draft, &suspicious(&text)),
+    let Some(said) = said(&statement.root, words) else {
+        return found(draft, &suspicious(&text));
+    };
+    for note in said.words.notes.iter().chain(&said.words.unclear) {
+        draft.note(format!("its body {note}"), "");
     }
+    for problem in &said.words.problems {
+        draft.lose(format!("its body {problem}; it is made as it is"), BY_HAND);
+    }
+    if !said.words.can_be_said() {
+        return;
+    }
+    if said.text != text {
+        statement
+            .edits
+            .replace(range(literal.syntax()), quoted(&said.text));
+    }
+    found(draft, &in_strings(&said.text));
 }
+
+const BY_HAND: &str = "change the body by hand: names of PGVecto.rs need the schema vectors, and <-> is squared there";
 
 /// A body in the target's words.
 struct Said<'a> {
     text: String,
     words: Words<'a>,
-    /// Words of pgvector that are still in it.
-    left: BTreeSet<&'static str>,
 }
 
 /// The body, if its language is one that is parsed and all of it is understood.
@@ -77,12 +77,8 @@ fn said<'a>(root: &SyntaxNode, mut words: Words<'a>) -> Option<Said<'a>> {
             edits.replace(piece.place.clone(), own.apply(&text[piece.place.clone()]));
         }
     }
-    if !words.problems.is_empty() {
-        return None;
-    }
     let text = edits.apply(&text);
-    let left = in_strings(&text);
-    Some(Said { text, words, left })
+    Some(Said { text, words })
 }
 
 /// The tree of the body, its text, and whether it has no errors.
@@ -219,11 +215,10 @@ fn found(draft: &mut Draft, words: &BTreeSet<&'static str>) {
             "put {schema} on its search_path: --compat-operators installs pgvector's words there"
         )
     });
-    let by_hand = "change the body by hand: names of PGVecto.rs need the schema vectors, and <-> is squared there".to_owned();
     if sure.is_empty() || by_compat.is_some() {
         draft.note(
             format!("its body may use pgvector: {}", list.join(", ")),
-            by_compat.unwrap_or(by_hand),
+            by_compat.unwrap_or_else(|| BY_HAND.to_owned()),
         );
     } else {
         draft.lose(
@@ -231,7 +226,7 @@ fn found(draft: &mut Draft, words: &BTreeSet<&'static str>) {
                 "its body uses pgvector in a way that is not translated: {}; it is made as it is",
                 sure.join(", ")
             ),
-            by_hand,
+            BY_HAND,
         );
     }
 }
@@ -265,8 +260,6 @@ const SURE: &[&str] = &[
     "cosine_distance",
     "l2_distance",
     "binary_quantize",
-    "hnsw",
-    "ivfflat",
 ];
 
 /// Words in a body that pgvector also has.

@@ -1,7 +1,7 @@
 //! The expression of a vector index.
 //!
 //! In: the key of an index over columns whose new types are known. Out: edits that say it in PGVecto.rs's words, and the type that
-//! the key then has. Understood are columns, casts between vector types, `binary_quantize` and `subvector`, in any nesting; anything
+//! the key then has. Understood are columns, casts between vector types, `binary_quantize`, `l2_normalize` and `subvector`, in any nesting; anything
 //! else is refused with a reason.
 
 use super::mention;
@@ -120,8 +120,17 @@ fn translate_call(call: &ast::CallExpr, scope: &Scope, edits: &mut Edits) -> Res
         ("subvector", Some([vector, start, count])) => {
             slice(call, vector, [start, count], scope, edits)
         }
+        ("l2_normalize", Some([vector])) => {
+            let callee = inner(call.syntax())?;
+            edits.replace(range(callee.syntax()), "vectors.vector_normalize");
+            let from = translate(vector, scope, edits)?;
+            Ok(Shape {
+                modifier: None,
+                ..from
+            })
+        }
         _ => Err(format!(
-            "its expression calls {}.{function}, which is not translated yet",
+            "its expression calls {}.{function}, which PGVecto.rs has not in an index",
             scope.schema
         )),
     }

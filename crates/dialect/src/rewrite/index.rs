@@ -99,7 +99,7 @@ fn edit(
         let mut words = draft.words(&statement.root, Place::Immutable);
         words.over(desc.table);
         words.edit(condition.syntax(), &mut statement.edits);
-        if let Some(problem) = words.problems.first() {
+        if let Some(problem) = words.problems.iter().chain(&words.unclear).next() {
             return Err(format!("its WHERE {problem}"));
         }
         draft.take(words);

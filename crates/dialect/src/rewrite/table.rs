@@ -140,6 +140,11 @@ fn expressions(
             .filter(|_| of_value);
         self::clause(draft, statement, &clause, words, change.copied());
     }
+    if let Some(by) = child::<ast::PartitionBy>(create) {
+        let mut words = draft.words(&statement.root, Place::Immutable);
+        words.edit(by.syntax(), &mut statement.edits);
+        draft.take(words);
+    }
 }
 
 /// One clause. What cannot be said is left out of the statement, but for a generated column: its values are copied by nobody.
@@ -164,10 +169,10 @@ pub(super) fn clause(
     for note in &words.notes {
         draft.note(format!("{what} {note}"), "");
     }
-    if words.problems.is_empty() {
+    if words.can_be_said() {
         return statement.edits.extend(edits);
     }
-    for problem in &words.problems {
+    for problem in words.problems.iter().chain(&words.unclear) {
         let reason = format!("{what} {problem}");
         if clause.kind() == SyntaxKind::GENERATED_CONSTRAINT {
             draft.decide(reason, REMEDY);

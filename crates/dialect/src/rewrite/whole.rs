@@ -5,8 +5,8 @@
 //! words. What cannot be said is a finding, and the object is left out.
 
 use super::words::{Kind, Place, Words};
-use super::{Draft, extension, mention};
-use crate::syntax::{all, child, name};
+use super::{Draft, Statement, extension, mention};
+use crate::syntax::{all, child, name, path};
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
@@ -26,6 +26,7 @@ pub(super) fn translate(draft: &mut Draft) {
     }
     draft.each(|draft, statement| {
         let mut words = draft.words(&statement.root, place);
+        default(draft, &mut words, statement);
         words.edit(&statement.root, &mut statement.edits);
         if is_definition(&statement.root) {
             words.unnamed_order();
@@ -33,6 +34,32 @@ pub(super) fn translate(draft: &mut Draft) {
         draft.take(words);
     });
     keys(draft);
+}
+
+/// `ALTER TABLE t ALTER COLUMN c SET DEFAULT …` of a column that changes.
+fn default(draft: &Draft, words: &mut Words, statement: &mut Statement) {
+    let Some(alter) = all::<ast::AlterColumn>(&statement.root).next() else {
+        return;
+    };
+    let table = all::<ast::TableNameRef>(&statement.root)
+        .next()
+        .map(|table| path(table.syntax()));
+    let column = child::<ast::ColumnNameRef>(alter.syntax()).map(|column| name(column.syntax()));
+    let (Some([schema, table]), Some(column)) = (table.as_deref(), column) else {
+        return;
+    };
+    let context = draft.context;
+    let oid = context.relations.get(&(schema.clone(), table.clone()));
+    let change = oid.and_then(|oid| context.columns.get(oid)?.get(&column));
+    let set = child::<ast::SetDefault>(alter.syntax());
+    let value = set.and_then(|set| {
+        set.syntax()
+            .children()
+            .find(|value| ast::Expr::can_cast(value.kind()))
+    });
+    if let (Some(change), Some(value)) = (change, value) {
+        words.assign(&value, *change, &mut statement.edits);
+    }
 }
 
 /// The statement that makes the object, not one that gives it an owner.
@@ -88,13 +115,13 @@ impl<'a> Draft<'a> {
         for note in &words.notes {
             self.note(note.as_str(), "");
         }
-        if words.shows_distance && words.problems.is_empty() && self.entry.kind.ends_with("VIEW") {
+        if words.shows_distance && words.can_be_said() && self.entry.kind.ends_with("VIEW") {
             self.note(
                 "shows a distance, cast to the type that it has in pgvector: an order by that column of the view uses no vector index",
                 "order by the operator itself where an index is wanted",
             );
         }
-        for problem in &words.problems {
+        for problem in words.problems.iter().chain(&words.unclear) {
             self.decide(problem.as_str(), extension::BY_HAND);
         }
     }

@@ -260,3 +260,20 @@ pub fn edited_index(name: &str, old: &str, new: &str) -> Source {
     entry.statements[0] = entry.statements[0].replace(old, new);
     source
 }
+
+/// The entry of `words.sql` is translated without a decision, and its first statement holds these pieces.
+pub fn assert_says(kind: &str, name: &str, pieces: &[&str]) {
+    let translated = words().translate(kind, name);
+    assert!(
+        !translated.left_out,
+        "{kind} {name}: {:?}",
+        translated.findings
+    );
+    for piece in pieces {
+        assert!(
+            translated.statements[0].contains(piece),
+            "{piece} is not in {}",
+            translated.statements[0]
+        );
+    }
+}

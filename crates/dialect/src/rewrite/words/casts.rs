@@ -203,7 +203,7 @@ fn from_vector(
     text_of(words, from, said)
 }
 
-fn as_array(from: TargetType, text: String) -> String {
+pub(super) fn as_array(from: TargetType, text: String) -> String {
     match from {
         TargetType::Vector => format!("{text}::real[]"),
         TargetType::RealArray => text,

@@ -4,7 +4,7 @@
 //! (PGVecto.rs measures in `real`). A function without an equal is a problem.
 
 use super::kinds::Kind;
-use super::{Owner, Words, operand, operators};
+use super::{Owner, Words, equality, operand, operators, settings};
 use crate::rewrite::written::integer;
 use crate::syntax::{all, child, name};
 use crate::types::TargetType;
@@ -41,7 +41,33 @@ pub(super) fn say(words: &mut Words, call: &SyntaxNode) -> Option<String> {
             let said = translate(words, call, &function);
             Some(said.unwrap_or_else(|| call.text().to_string()))
         }
-        None => Some(callee.text().to_string() + &after(words, call, &callee)),
+        None => Some(of_another(words, call, &callee)),
+    }
+}
+
+/// A call of somebody else's function.
+fn of_another(words: &mut Words, call: &SyntaxNode, callee: &SyntaxNode) -> String {
+    let name = callee.text().to_string();
+    let said = match name.as_str() {
+        "count" => child::<ast::ArgList>(call).and_then(|list| {
+            Some((
+                list.syntax().clone(),
+                equality::counted(words, list.syntax())?,
+            ))
+        }),
+        "set_config"
+        | "pg_catalog.set_config"
+        | "current_setting"
+        | "pg_catalog.current_setting" => {
+            let setting = args(call).into_iter().next();
+            setting
+                .and_then(|setting| Some((setting.clone(), settings::in_string(words, &setting)?)))
+        }
+        _ => None,
+    };
+    match said {
+        Some(part) => words.say_with(call, &[(callee.clone(), name), part]),
+        None => name + &after(words, call, callee),
     }
 }
 
@@ -84,7 +110,7 @@ fn pgvectors(words: &mut Words, call: &SyntaxNode) -> Option<String> {
         Owner::Pgvector => Some(function),
         Owner::Another => None,
         Owner::Unclear => {
-            words.cannot(format!("calls {function}, which is not pgvector's alone, and its text does not tell whose it is"));
+            words.unclear.insert(format!("calls {function}, which is not pgvector's alone, and its text does not tell whose it is"));
             None
         }
     }
@@ -235,17 +261,13 @@ fn aggregate(words: &mut Words, call: &SyntaxNode, function: &str, vector: &Synt
     }
     let said = words.say(vector);
     let cast = format!("{}::vectors.vector", operand(vector, said));
-    let mut rest = String::new();
-    for part in call.children_with_tokens().skip(1) {
-        match part.as_node() {
-            Some(node) if node.text_range().contains_range(vector.text_range()) => {
-                rest.push_str(&words.say_with(node, vector, &cast))
-            }
-            Some(node) => rest.push_str(&words.say(node)),
-            None => rest.push_str(&part.to_string()),
-        }
-    }
-    format!("(vectors.{function}{rest})::vectors.vecf16")
+    let callee = call.children().next();
+    let parts: Vec<(SyntaxNode, String)> = callee
+        .map(|callee| (callee, format!("vectors.{function}")))
+        .into_iter()
+        .chain([(vector.clone(), cast)])
+        .collect();
+    format!("({})::vectors.vecf16", words.say_with(call, &parts))
 }
 
 /// Whether an expression may stand twice: names, numbers, parameters, casts of these.

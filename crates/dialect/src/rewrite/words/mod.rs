@@ -8,10 +8,12 @@
 
 mod casts;
 mod columns;
+mod equality;
 mod functions;
 mod kinds;
 mod literals;
 mod operators;
+mod settings;
 mod sorting;
 
 use super::{Context, mention};
@@ -47,6 +49,8 @@ pub(super) struct Words<'a> {
     pub(super) result: Option<SyntaxNode>,
     /// Why something cannot be said, as the end of a sentence that begins with what holds it: `uses …`.
     pub(super) problems: BTreeSet<String>,
+    /// What may be pgvector's or somebody else's; nothing is said then.
+    pub(super) unclear: BTreeSet<String>,
     /// What is said, and means a little less or more.
     pub(super) notes: BTreeSet<String>,
     /// A distance is shown, not only used.
@@ -99,6 +103,7 @@ impl<'a> Words<'a> {
             place,
             result: None,
             problems: BTreeSet::new(),
+            unclear: BTreeSet::new(),
             notes: BTreeSet::new(),
             shows_distance: false,
         }
@@ -158,28 +163,40 @@ impl<'a> Words<'a> {
 
     /// A node as the target says it, if it is one of those that may have to be said in another way.
     fn special(&mut self, node: &SyntaxNode) -> Option<String> {
+        equality::look(self, node);
         match node.kind() {
-            SyntaxKind::BIN_EXPR => operators::say(self, node),
+            SyntaxKind::BIN_EXPR => {
+                operators::say(self, node).or_else(|| equality::distinct_from(self, node))
+            }
+            SyntaxKind::CASE_EXPR => equality::case(self, node),
+            SyntaxKind::PARTITION_BY_CLAUSE | SyntaxKind::DISTINCT_ON => equality::list(self, node),
+            SyntaxKind::CONFIG_PARAMETER_REF => settings::say(self, node),
             SyntaxKind::CALL_EXPR => functions::say(self, node),
             SyntaxKind::CAST_EXPR => casts::say(self, node),
             SyntaxKind::PATH_TYPE | SyntaxKind::ARRAY_TYPE => casts::say_type(self, node),
             SyntaxKind::NAME_REF | SyntaxKind::FIELD_EXPR => columns::say(self, node),
-            SyntaxKind::SORT_BY => sorting::say(self, node),
+            SyntaxKind::SORT_BY => {
+                sorting::say(self, node).or_else(|| equality::sorted(self, node))
+            }
             SyntaxKind::ATTRIBUTE_VALUE => functions::say_implementation(self, node),
             _ => None,
         }
     }
 
-    /// A node with a part of it said in a way of its own.
-    fn say_with(&mut self, node: &SyntaxNode, part: &SyntaxNode, text: &str) -> String {
-        if node == part {
-            return text.to_owned();
+    /// A node with some parts of it said in a way of their own.
+    fn say_with(&mut self, node: &SyntaxNode, parts: &[(SyntaxNode, String)]) -> String {
+        if let Some((_, text)) = parts.iter().find(|(part, _)| part == node) {
+            return text.clone();
         }
         let mut said = String::new();
         for element in node.children_with_tokens() {
             match element.as_node() {
-                Some(child) if child.text_range().contains_range(part.text_range()) => {
-                    said.push_str(&self.say_with(child, part, text));
+                Some(child)
+                    if parts
+                        .iter()
+                        .any(|(part, _)| child.text_range().contains_range(part.text_range())) =>
+                {
+                    said.push_str(&self.say_with(child, parts));
                 }
                 Some(child) => said.push_str(&self.say(child)),
                 None => said.push_str(&element.to_string()),
@@ -198,6 +215,10 @@ impl<'a> Words<'a> {
             Names::Listed { members, .. } => members,
             Names::Bare => &[],
         }
+    }
+
+    pub(super) fn can_be_said(&self) -> bool {
+        self.problems.is_empty() && self.unclear.is_empty()
     }
 
     fn cannot(&mut self, problem: impl Into<String>) {
@@ -240,7 +261,7 @@ impl<'a> Words<'a> {
             })
         };
         if !self.compared && !self.real_array() && order.iter().any(listed) {
-            self.cannot("groups, sorts or merges rows by whole vectors, and PGVecto.rs has no equality or order of vectors to do it by");
+            self.cannot(equality::UNNAMED);
         }
     }
 

@@ -125,7 +125,7 @@ fn pgvectors(words: &mut Words, node: &SyntaxNode) -> Option<Operation> {
         Owner::Pgvector => Some(operation),
         Owner::Another => None,
         Owner::Unclear => {
-            words.cannot(format!("uses the operator {operator}, which is not pgvector's alone, and its text does not tell whose it is"));
+            words.unclear.insert(format!("uses the operator {operator}, which is not pgvector's alone, and its text does not tell whose it is"));
             None
         }
     }

@@ -1,0 +1,175 @@
+//! Whole vectors that are compared or sorted without an operator in the text.
+//!
+//! In: `IS DISTINCT FROM`, `CASE v WHEN`, `PARTITION BY`, `ORDER BY` and their kin over vectors. Out: the same over arrays of their numbers,
+//! which PostgreSQL compares and sorts as pgvector does; PGVecto.rs has no operator class to do it by. Where the vector itself would have
+//! to be compared to be shown (DISTINCT, GROUP BY, UNION), that is a problem.
+
+use super::kinds::Kind;
+use super::{Words, bare, casts, literals, operand};
+use crate::syntax::child;
+use crate::types::TargetType;
+use squawk_syntax::ast::{self, AstNode};
+use squawk_syntax::{SyntaxKind, SyntaxNode};
+
+pub(super) const UNNAMED: &str = "groups, sorts or merges rows by whole vectors, and PGVecto.rs has no equality or order of vectors to do it by";
+
+/// `a IS DISTINCT FROM b`
+pub(super) fn distinct_from(words: &mut Words, node: &SyntaxNode) -> Option<String> {
+    let is_test = |kind| {
+        matches!(
+            kind,
+            SyntaxKind::IS_DISTINCT_FROM | SyntaxKind::IS_NOT_DISTINCT_FROM
+        )
+    };
+    let test = node.children().find(|child| is_test(child.kind()))?;
+    let (left, right) = (node.children().next()?, node.children().last()?);
+    let of = [&left, &right]
+        .into_iter()
+        .find_map(|side| compared(words, side))?;
+    let [left, right] = [&left, &right].map(|side| as_values(words, side, of));
+    Some(format!("{left} {} {right}", test.text()))
+}
+
+/// `CASE v WHEN a THEN …`
+pub(super) fn case(words: &mut Words, node: &SyntaxNode) -> Option<String> {
+    let subject = node
+        .children()
+        .next()
+        .filter(|first| ast::Expr::can_cast(first.kind()))?;
+    let of = compared(words, &subject)?;
+    let list: ast::WhenClauseList = child(node)?;
+    let tested = list
+        .syntax()
+        .children()
+        .filter_map(|when| when.children().next());
+    let mut said = vec![(subject.clone(), as_values(words, &subject, of))];
+    for value in tested {
+        let text = as_values(words, &value, of);
+        said.push((value, text));
+    }
+    Some(words.say_with(node, &said))
+}
+
+/// The expressions of `PARTITION BY` and `DISTINCT ON`.
+pub(super) fn list(words: &mut Words, node: &SyntaxNode) -> Option<String> {
+    let said: Vec<(SyntaxNode, String)> = node
+        .children()
+        .filter_map(|value| {
+            let of = compared(words, &value)?;
+            let text = as_values(words, &value, of);
+            Some((value, text))
+        })
+        .collect();
+    (!said.is_empty()).then(|| words.say_with(node, &said))
+}
+
+/// `count(DISTINCT v)`
+pub(super) fn counted(words: &mut Words, list: &SyntaxNode) -> Option<String> {
+    child::<ast::Distinct>(list)?;
+    let said: Vec<(SyntaxNode, String)> = list
+        .children()
+        .filter_map(ast::Arg::cast)
+        .filter_map(|arg| Some(arg.expr()?.syntax().clone()))
+        .filter_map(|value| {
+            let of = compared(words, &value)?;
+            let text = as_values(words, &value, of);
+            Some((value, text))
+        })
+        .collect();
+    (!said.is_empty()).then(|| words.say_with(list, &said))
+}
+
+/// A key of an order that is a vector.
+pub(super) fn sorted(words: &mut Words, sort_by: &SyntaxNode) -> Option<String> {
+    let key = sort_by.children().next()?;
+    let of = compared(words, &key).filter(|of| *of != TargetType::Svector)?;
+    let select = sort_by.ancestors().skip(1).find_map(ast::Select::cast);
+    if select.is_some_and(|select| child::<ast::GroupByClause>(select.syntax()).is_some()) {
+        return None;
+    }
+    let text = as_values(words, &key, of);
+    Some(words.say_with(sort_by, &[(key, text)]))
+}
+
+/// What a query would have to compare to show it.
+pub(super) fn look(words: &mut Words, node: &SyntaxNode) {
+    let merges = match node.kind() {
+        SyntaxKind::GROUPING_EXPR => node
+            .children()
+            .next()
+            .is_some_and(|key| compares(words, &key)),
+        SyntaxKind::SELECT_CLAUSE => {
+            let distinct: Option<ast::DistinctClause> = child(node);
+            distinct.is_some_and(|distinct| child::<ast::DistinctOn>(distinct.syntax()).is_none())
+                && shows_vector(words, node)
+        }
+        SyntaxKind::COMPOUND_SELECT => {
+            let is_operator = |kind| {
+                matches!(
+                    kind,
+                    SyntaxKind::UNION | SyntaxKind::INTERSECT | SyntaxKind::EXCEPT
+                )
+            };
+            let operator = node.children().find(|part| is_operator(part.kind()));
+            let all = operator.is_some_and(|part| {
+                part.text()
+                    .to_string()
+                    .to_ascii_uppercase()
+                    .ends_with("ALL")
+            });
+            let first: Option<ast::SelectClause> =
+                node.descendants().find_map(ast::SelectClause::cast);
+            !all && first.is_some_and(|clause| shows_vector(words, clause.syntax()))
+        }
+        _ => false,
+    };
+    if merges {
+        words.cannot(UNNAMED);
+    }
+}
+
+fn shows_vector(words: &Words, clause: &SyntaxNode) -> bool {
+    let list: Option<ast::TargetList> = child(clause);
+    let targets = list
+        .into_iter()
+        .flat_map(|list| list.syntax().children().collect::<Vec<_>>());
+    targets
+        .filter_map(|target| target.children().next())
+        .any(|shown| compares(words, &shown))
+}
+
+fn compares(words: &Words, node: &SyntaxNode) -> bool {
+    matches!(words.kind(node), Kind::Vector(to) if !matches!(to, TargetType::RealArray | TargetType::Bvector))
+}
+
+/// The type of a vector that has to be compared as something else. Bits are said as bits, and arrays compare themselves.
+fn compared(words: &mut Words, node: &SyntaxNode) -> Option<TargetType> {
+    if !compares(words, node) {
+        return None;
+    }
+    words.compared = true;
+    match words.kind(node) {
+        Kind::Vector(of) => Some(of),
+        _ => None,
+    }
+}
+
+/// A vector as what is compared in its place. The text of a sparse vector is the same for equal ones.
+fn as_values(words: &mut Words, node: &SyntaxNode, beside: TargetType) -> String {
+    let kind = words.kind(node);
+    let said = words.say(node);
+    let inner = bare(node);
+    if literals::is_null(&inner) {
+        return said;
+    }
+    let text = operand(node, said);
+    let text = match kind {
+        Kind::Literal => format!("{text}::{}", beside.sql_name()),
+        _ => text,
+    };
+    match (kind, beside) {
+        (_, TargetType::Svector) => format!("{text}::text"),
+        (Kind::Vector(of), _) => casts::as_array(of, text),
+        (_, beside) => casts::as_array(beside, text),
+    }
+}
