@@ -243,16 +243,15 @@ fn usual_change(source: &Source, wishes: &Wishes, oid: u32, typmod: i32) -> Opti
     builder.travel(&shape).ok()?.vector()
 }
 
+/// One thread builds an index over this much in seconds.
+const SMALL_BYTES: i64 = 16 << 20;
+
 fn context(source: &Source, target: &Target, wishes: &Wishes) -> Context {
-    let unlogged: HashSet<u32> = source
-        .relations
-        .iter()
-        .filter(|r| r.unlogged)
-        .map(|r| r.oid)
-        .collect();
+    let tables: HashMap<u32, &Relation> = source.relations.iter().map(|r| (r.oid, r)).collect();
     let index = |i: &Index| dialect::index::IndexDesc {
         table: i.table,
-        unlogged: unlogged.contains(&i.table),
+        unlogged: tables.get(&i.table).is_some_and(|r| r.unlogged),
+        small: tables.get(&i.table).is_some_and(|r| r.bytes < SMALL_BYTES),
         method: i.method.clone(),
         opclasses: i.opclasses.iter().map(|(name, _)| name.clone()).collect(),
         options: i.options.clone(),

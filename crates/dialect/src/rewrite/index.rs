@@ -94,7 +94,8 @@ fn edit(
     };
     let shape = expression::translate(&key, &scope, &mut statement.edits)?;
     let target = operator_class(class, shape)?;
-    let options = index::options(desc, shape.over, context.index_threads)?;
+    let threads = if desc.small { 1 } else { context.index_threads };
+    let options = index::options(desc, shape.over, threads)?;
     if let Some(condition) = create.where_clause() {
         let mut words = draft.words(&statement.root, Place::Immutable);
         words.over(desc.table);

@@ -105,6 +105,7 @@ fn record(context: &mut Context, fact: &[&str]) {
                     .collect(),
                 unlogged: unlogged == "true",
                 table: number(table),
+                small: false,
             };
             context.indexes.insert(number(oid), desc);
         }
