@@ -155,7 +155,7 @@ CREATE OPERATOR >= (PROCEDURE = _vectors_svecf32_operator_gte, LEFTARG = svector
 CREATE FUNCTION _vectors_svecf32_operator_gt(svector, svector) RETURNS boolean IMMUTABLE STRICT PARALLEL SAFE LANGUAGE c AS 'MODULE_PATHNAME', 'standin_svector_gt';
 CREATE OPERATOR > (PROCEDURE = _vectors_svecf32_operator_gt, LEFTARG = svector, RIGHTARG = svector, COMMUTATOR = <, NEGATOR = <=);
 
--- arithmetic, of vector only
+-- arithmetic of vector
 
 CREATE FUNCTION _vectors_vecf32_operator_add(vector, vector) RETURNS vector IMMUTABLE STRICT PARALLEL SAFE LANGUAGE c AS 'MODULE_PATHNAME', 'standin_vector_add';
 CREATE OPERATOR + (PROCEDURE = _vectors_vecf32_operator_add, LEFTARG = vector, RIGHTARG = vector, COMMUTATOR = +);
@@ -164,6 +164,35 @@ CREATE OPERATOR - (PROCEDURE = _vectors_vecf32_operator_sub, LEFTARG = vector, R
 CREATE FUNCTION _vectors_vecf32_operator_mul(vector, vector) RETURNS vector IMMUTABLE STRICT PARALLEL SAFE LANGUAGE c AS 'MODULE_PATHNAME', 'standin_vector_mul';
 CREATE OPERATOR * (PROCEDURE = _vectors_vecf32_operator_mul, LEFTARG = vector, RIGHTARG = vector, COMMUTATOR = *);
 CREATE AGGREGATE sum(vector) (SFUNC = _vectors_vecf32_operator_add, STYPE = vector, PARALLEL = SAFE);
+
+-- arithmetic of the other types and the averages, by way of vector: SQL is fast enough for a stand-in
+
+CREATE FUNCTION _vectors_vecf16_operator_add(a vecf16, b vecf16) RETURNS vecf16 IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql AS $$ SELECT (a::vectors.vector OPERATOR(vectors.+) b::vectors.vector)::vectors.vecf16 $$;
+CREATE OPERATOR + (PROCEDURE = _vectors_vecf16_operator_add, LEFTARG = vecf16, RIGHTARG = vecf16, COMMUTATOR = +);
+CREATE FUNCTION _vectors_vecf16_operator_sub(a vecf16, b vecf16) RETURNS vecf16 IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql AS $$ SELECT (a::vectors.vector OPERATOR(vectors.-) b::vectors.vector)::vectors.vecf16 $$;
+CREATE OPERATOR - (PROCEDURE = _vectors_vecf16_operator_sub, LEFTARG = vecf16, RIGHTARG = vecf16);
+CREATE FUNCTION _vectors_vecf16_operator_mul(a vecf16, b vecf16) RETURNS vecf16 IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql AS $$ SELECT (a::vectors.vector OPERATOR(vectors.*) b::vectors.vector)::vectors.vecf16 $$;
+CREATE OPERATOR * (PROCEDURE = _vectors_vecf16_operator_mul, LEFTARG = vecf16, RIGHTARG = vecf16, COMMUTATOR = *);
+CREATE FUNCTION _vectors_svecf32_operator_add(a svector, b svector) RETURNS svector IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql AS $$ SELECT (a::vectors.vector OPERATOR(vectors.+) b::vectors.vector)::vectors.svector $$;
+CREATE OPERATOR + (PROCEDURE = _vectors_svecf32_operator_add, LEFTARG = svector, RIGHTARG = svector, COMMUTATOR = +);
+CREATE FUNCTION _vectors_svecf32_operator_sub(a svector, b svector) RETURNS svector IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql AS $$ SELECT (a::vectors.vector OPERATOR(vectors.-) b::vectors.vector)::vectors.svector $$;
+CREATE OPERATOR - (PROCEDURE = _vectors_svecf32_operator_sub, LEFTARG = svector, RIGHTARG = svector);
+CREATE FUNCTION _vectors_svecf32_operator_mul(a svector, b svector) RETURNS svector IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql AS $$ SELECT (a::vectors.vector OPERATOR(vectors.*) b::vectors.vector)::vectors.svector $$;
+CREATE OPERATOR * (PROCEDURE = _vectors_svecf32_operator_mul, LEFTARG = svector, RIGHTARG = svector, COMMUTATOR = *);
+CREATE AGGREGATE sum(svector) (SFUNC = _vectors_svecf32_operator_add, STYPE = svector, PARALLEL = SAFE);
+
+-- The state: the count, then a sum for each dimension.
+CREATE FUNCTION _vectors_avg_step(state double precision[], v vector) RETURNS double precision[] IMMUTABLE PARALLEL SAFE LANGUAGE sql AS $$
+    SELECT CASE WHEN v IS NULL THEN state WHEN state IS NULL THEN 1::double precision || v::real[]::double precision[]
+    ELSE ARRAY(SELECT s.n + s.x FROM unnest(state, 1::double precision || v::real[]::double precision[]) AS s(n, x)) END $$;
+CREATE FUNCTION _vectors_avg_step(state double precision[], v svector) RETURNS double precision[] IMMUTABLE PARALLEL SAFE LANGUAGE sql AS $$
+    SELECT vectors._vectors_avg_step(state, v::vectors.vector) $$;
+CREATE FUNCTION _vectors_avg_dense(state double precision[]) RETURNS vector IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql AS $$
+    SELECT ARRAY(SELECT (x / state[1])::real FROM unnest(state[2:]) AS x)::vectors.vector $$;
+CREATE FUNCTION _vectors_avg_sparse(state double precision[]) RETURNS svector IMMUTABLE STRICT PARALLEL SAFE LANGUAGE sql AS $$
+    SELECT vectors._vectors_avg_dense(state)::vectors.svector $$;
+CREATE AGGREGATE avg(vector) (SFUNC = _vectors_avg_step, STYPE = double precision[], FINALFUNC = _vectors_avg_dense, PARALLEL = SAFE);
+CREATE AGGREGATE avg(svector) (SFUNC = _vectors_avg_step, STYPE = double precision[], FINALFUNC = _vectors_avg_sparse, PARALLEL = SAFE);
 
 -- functions
 
