@@ -101,9 +101,8 @@ pub async fn planned(
         .extend(plan::access::steps(described, &schema.needs, &strangers));
     let problems = plan.worst() == Some(Severity::Problem);
     if !problems {
-        let references =
-            schema::references::read(&holder.session, &source.types, &plan.tables).await?;
-        let refused = schema::rehearse(target, &mut schema, &plan.readers, &references).await?;
+        let doubtful = schema::doubtful::read(&holder.session, &source.types, &plan.tables).await?;
+        let refused = schema::rehearse(target, &mut schema, &plan.readers, &doubtful).await?;
         plan.leave_out(refused.iter().filter_map(|r| r.relation));
         plan.findings.extend(refused.into_iter().map(|r| r.finding));
     }

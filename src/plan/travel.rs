@@ -127,9 +127,11 @@ impl Builder<'_> {
 
     fn array(&self, element: u32, of: &Shape) -> Result<Travel, String> {
         let named = self.named(element);
+        // A domain over real[] has arrays.
+        let is_domain = self.types.get(&element).is_some_and(|t| t.kind == 'd');
         Ok(match self.travel(of)? {
             Travel::Text => Travel::Text,
-            Travel::Convert(change) if change.to == TargetType::RealArray => {
+            Travel::Convert(change) if change.to == TargetType::RealArray && !is_domain => {
                 let name = self.types.get(&element).map_or("", |t| &t.name);
                 return Err(format!(
                     "an array of {name} cannot become one of real[]: PostgreSQL has no such type"

@@ -2,8 +2,8 @@
 //! the target; `apply` does them.
 
 mod apply;
+pub mod doubtful;
 pub mod dump;
-pub mod references;
 mod rehearse;
 pub mod settings;
 mod translate;

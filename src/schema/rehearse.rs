@@ -4,7 +4,7 @@
 use futures::future::join;
 use tokio_postgres::Client;
 
-use super::references::References;
+use super::doubtful::Doubtful;
 use super::{Phase, Schema, Step};
 use crate::catalog::{class, ident};
 use crate::connect::Session;
@@ -31,12 +31,12 @@ async fn try_one(client: &Client, step: &Step) -> std::result::Result<(), tokio_
 
 /// Tries every step; those that fail become findings and leave the schema.
 ///
-/// `readers` are the roles that need the schema `vectors`; `references` are looked up when the rows would arrive.
+/// `readers` are the roles that need the schema `vectors`; `doubtful` values are tried when the rows would arrive.
 pub async fn rehearse(
     client: &Session,
     schema: &mut Schema,
     readers: &[String],
-    references: &[References],
+    doubtful: &[Doubtful],
 ) -> Result<Vec<Refused>> {
     let attempt =
         |e: tokio_postgres::Error| Error::new(Side::Target, "rehearsing the schema").because(e);
@@ -44,11 +44,11 @@ pub async fn rehearse(
     client.batch_execute(&begin).await.map_err(attempt)?;
     let mut findings = Vec::new();
     let mut passed = Vec::new();
-    let mut references = references.iter();
+    let mut doubtful = doubtful.iter();
     for step in std::mem::take(&mut schema.steps) {
         if step.phase > Phase::BeforeData {
-            for reference in references.by_ref() {
-                findings.extend(reference.missing(client, SAVEPOINT).await?);
+            for column in doubtful.by_ref() {
+                findings.extend(column.refused(client, SAVEPOINT).await?);
             }
         }
         if step.vector || step.phase == Phase::Refresh {
@@ -82,8 +82,8 @@ pub async fn rehearse(
             .map(|id| id.oid);
         findings.push(Refused { finding, relation });
     }
-    for reference in references {
-        findings.extend(reference.missing(client, SAVEPOINT).await?);
+    for column in doubtful {
+        findings.extend(column.refused(client, SAVEPOINT).await?);
     }
     findings.extend(without_usage(client, readers).await?);
     client.batch_execute("ROLLBACK").await.map_err(attempt)?;

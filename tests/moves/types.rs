@@ -16,16 +16,16 @@ fn arrays_of_enums_domains_and_composites_find_their_types_by_name() {
         "CREATE SCHEMA \"Odd.\"\"Types\"\"\"; CREATE TYPE \"Odd.\"\"Types\"\"\".\"Mood \" AS ENUM ('sad', 'so so', 'h\"appy');
          CREATE TYPE mood AS ENUM ('other'); CREATE DOMAIN positive AS int CHECK (VALUE > 0); CREATE DOMAIN codes AS varchar(4)[];
          CREATE TYPE pair AS (m \"Odd.\"\"Types\"\"\".\"Mood \", n positive, ns positive[], c codes);
-         CREATE TABLE t (id int PRIMARY KEY, v vector(1), ms \"Odd.\"\"Types\"\"\".\"Mood \"[], ps positive[], p pair, pp pair[], ds codes, o mood[]);
+         CREATE TABLE t (id int PRIMARY KEY, v vector(1), ms \"Odd.\"\"Types\"\"\".\"Mood \"[], ps positive[], p pair, pp pair[], ds codes, o mood[], cc codes[]);
          INSERT INTO t VALUES
-          (1, '[1]', '{sad,NULL,\"h\\\"appy\"}', '{1,NULL,2}', '(sad,7,\"{1,2}\",\"{ab,NULL}\")', ARRAY['(\"so so\",,,)'::pair, NULL], '{a,b}', '{other}'),
-          (2, NULL, '{}', '{}', '(,,,)', '{}', '{}', '{}'), (3, NULL, '[2:3]={sad,sad}', '{{1},{2}}', NULL, '{{\"(sad,1,,)\"},{NULL}}', NULL, NULL)",
+          (1, '[1]', '{sad,NULL,\"h\\\"appy\"}', '{1,NULL,2}', '(sad,7,\"{1,2}\",\"{ab,NULL}\")', ARRAY['(\"so so\",,,)'::pair, NULL], '{a,b}', '{other}', '{\"{a,NULL}\",NULL}'),
+          (2, NULL, '{}', '{}', '(,,,)', '{}', '{}', '{}', '{}'), (3, NULL, '[2:3]={sad,sad}', '{{1},{2}}', NULL, '{{\"(sad,1,,)\"},{NULL}}', NULL, NULL, NULL)",
     );
     pair.copy(&[]);
     same_rows(
         &pair,
         "t",
-        "ms, ps, p, pp, ds, o, array_dims(ms), array_dims(pp), (p).c",
+        "ms, ps, p, pp, ds, o, cc, array_dims(ms), array_dims(pp), (p).c",
     );
 }
 

@@ -48,13 +48,13 @@ fn a_vector_of_other_dimensions_inside_a_composite_is_refused_at_its_row() {
 #[test]
 fn composites_with_vectors_become_ones_with_real_arrays_where_asked() {
     let pair = Pair::with(
-        "CREATE TYPE held AS (n int, e vector(2), s sparsevec(3)); CREATE TABLE t (id int PRIMARY KEY, h held, hs held[]);
-         INSERT INTO t VALUES (1, '(1,\"[1,-0.5]\",\"{2:1}/3\")', NULL); UPDATE t SET hs = ARRAY[h, NULL]",
+        "CREATE TYPE held AS (n int, e vector(2), s sparsevec(3)); CREATE DOMAIN unit AS vector(2); CREATE TABLE t (id int PRIMARY KEY, h held, hs held[], us unit[]);
+         INSERT INTO t VALUES (1, '(1,\"[1,-0.5]\",\"{2:1}/3\")', NULL, ARRAY['[7,8]'::unit, NULL]); UPDATE t SET hs = ARRAY[h, NULL]",
     );
     pair.copy(&["--format", "real-array"]);
-    let found = "SELECT (h).e::text, (h).s::text, (hs[1]).e::text, pg_typeof((h).e) FROM t";
+    let found = "SELECT (h).e::text, (h).s::text, (hs[1]).e::text, pg_typeof((h).e), us[1]::text, us[2] IS NULL FROM t";
     assert_eq!(
         pair.target.rows(found),
-        ["{1,-0.5}|{0,1,0}|{1,-0.5}|real[]"]
+        ["{1,-0.5}|{0,1,0}|{1,-0.5}|real[]|{7,8}|t"]
     );
 }

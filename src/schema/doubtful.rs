@@ -1,6 +1,6 @@
-//! In: columns of regclass and its kin, alone or inside other values. Out: those whose values name objects that the target will not
-//! have when the rows arrive: what follows the rows (indexes), what does not come, what its version lacks. The rows go as text, and
-//! the target looks each name up.
+//! In: columns whose values the target may not take when the rows arrive: regclass and its kin, whose names it looks up, and types whose
+//! grammar hangs on the server's version or libraries. Out: those that it does not take, tried in the rehearsal. No value is named but
+//! the names of objects.
 
 use std::collections::HashMap;
 
@@ -14,14 +14,46 @@ use crate::error::{Error, Result, Side};
 use crate::plan::{Finding, Severity, TablePlan};
 use crate::report::count_of;
 
-/// Distinct values of a column that are looked at. More of them are data and no references.
-const MOST: usize = 10_000;
-
 /// Objects that a finding names.
 const NAMED: usize = 10;
 
+/// What may be wrong with the values of a type, alone or inside another.
+struct Doubt {
+    of: fn(u32) -> bool,
+    /// Distinct values that are looked at.
+    most: usize,
+    words: &'static str,
+    remedy: &'static str,
+}
+
+const JSONPATH: u32 = 4072;
+const XML: u32 = 142;
+
+const DOUBTS: [Doubt; 3] = [
+    Doubt {
+        of: is_oid_alias,
+        // More of them are data and no references.
+        most: 10_000,
+        words: "names what the target does not have when the rows arrive",
+        remedy: "indexes and constraints follow the rows: set these values after the move; what the target lacks, create there first; with --allow-findings the table is left out",
+    },
+    Doubt {
+        of: |oid| oid == JSONPATH,
+        most: 10_000,
+        words: "holds paths that the target's PostgreSQL cannot read",
+        remedy: "methods that a later version brought: change those rows, or upgrade the target; with --allow-findings the table is left out",
+    },
+    Doubt {
+        of: |oid| oid == XML,
+        most: 1,
+        words: "holds XML that the target's PostgreSQL cannot read",
+        remedy: "a server that is built with libxml; with --allow-findings the table is left out",
+    },
+];
+
 /// The distinct values of a column, as text.
-pub struct References {
+pub struct Doubtful {
+    doubt: &'static Doubt,
     table: u32,
     object: String,
     type_text: String,
@@ -35,34 +67,44 @@ pub async fn read(
     session: &Session,
     types: &HashMap<u32, Type>,
     tables: &[TablePlan],
-) -> Result<Vec<References>> {
+) -> Result<Vec<Doubtful>> {
     let mut found = Vec::new();
-    for table in tables.iter().filter(|t| t.text()) {
-        for column in &table.columns {
-            if type_within(types, column.type_oid, &|oid, _| is_oid_alias(oid)).is_none() {
-                continue;
+    for table in tables {
+        // What holds a vector has another text on the target.
+        for column in table.columns.iter().filter(|c| !c.travel.converts()) {
+            let doubted =
+                |d: &&Doubt| type_within(types, column.type_oid, &|oid, _| (d.of)(oid)).is_some();
+            for doubt in DOUBTS.iter().filter(doubted) {
+                found.push(Doubtful {
+                    doubt,
+                    table: table.oid,
+                    object: format!("column {}.{}", table.display, ident(&column.name)),
+                    type_text: column.type_text.clone(),
+                    array: types.get(&column.type_oid).is_some_and(|t| t.element != 0),
+                    names: names_only(types, column.type_oid),
+                    values: values(session, table, &column.name, doubt.most).await?,
+                });
             }
-            let sql = format!(
-                "SELECT DISTINCT pg_catalog.format('%s', t.{name}) FROM {from} t WHERE t.{name} IS DISTINCT FROM NULL \
-                 ORDER BY 1 LIMIT {MOST}",
-                name = quote(&column.name),
-                from = table.from()
-            );
-            let rows = session.query(&sql, &[]).await.map_err(Error::on(
-                Side::Source,
-                format!("looking what {} refers to", table.display),
-            ))?;
-            found.push(References {
-                table: table.oid,
-                object: format!("column {}.{}", table.display, ident(&column.name)),
-                type_text: column.type_text.clone(),
-                array: types.get(&column.type_oid).is_some_and(|t| t.element != 0),
-                names: names_only(types, column.type_oid),
-                values: rows.iter().map(|r| r.get(0)).collect(),
-            });
         }
     }
     Ok(found)
+}
+
+async fn values(
+    session: &Session,
+    table: &TablePlan,
+    column: &str,
+    most: usize,
+) -> Result<Vec<String>> {
+    let (name, from) = (quote(column), table.from());
+    let sql = format!(
+        "SELECT DISTINCT pg_catalog.format('%s', t.{name}) FROM {from} t WHERE t.{name} IS DISTINCT FROM NULL ORDER BY 1 LIMIT {most}"
+    );
+    let rows = session.query(&sql, &[]).await.map_err(Error::on(
+        Side::Source,
+        format!("looking what {} holds", table.display),
+    ))?;
+    Ok(rows.iter().map(|r| r.get(0)).collect())
 }
 
 /// A composite may hold anything beside.
@@ -75,9 +117,9 @@ fn names_only(types: &HashMap<u32, Type>, oid: u32) -> bool {
             .is_some_and(|inner| names_only(types, inner))
 }
 
-impl References {
+impl Doubtful {
     /// To be asked in the rehearsal, behind `savepoint`, when the schema before the data is there.
-    pub async fn missing(&self, client: &Client, savepoint: &str) -> Result<Option<Refused>> {
+    pub async fn refused(&self, client: &Client, savepoint: &str) -> Result<Option<Refused>> {
         if self.known(client, savepoint, &self.values).await? {
             return Ok(None);
         }
@@ -90,15 +132,10 @@ impl References {
                 missing.push(value.as_str());
             }
         }
-        let reason = format!(
-            "names what the target does not have when the rows arrive: {}",
-            self.told(&missing)
-        );
+        let reason = format!("{}: {}", self.doubt.words, self.told(&missing));
         let finding = Finding::new(Severity::Decision, &self.object, reason);
         Ok(Some(Refused {
-            finding: finding.remedy(
-                "indexes and constraints follow the rows: set these values after the move; what the target lacks, create there first; with --allow-findings the table is left out",
-            ),
+            finding: finding.remedy(self.doubt.remedy),
             relation: Some(self.table),
         }))
     }
@@ -116,7 +153,7 @@ impl References {
     }
 
     async fn known(&self, client: &Client, savepoint: &str, values: &[String]) -> Result<bool> {
-        let attempt = || format!("looking up what {} refers to", self.object);
+        let attempt = || format!("trying what {} holds", self.object);
         // There is a cast from text to regclass, and it takes less than COPY does: `-` is no name to it. To an array there is none.
         let literals: Vec<String> = match self.array {
             true => values.to_vec(),
