@@ -129,6 +129,7 @@ fn vector_indexes(plan: &Plan, schema: &Schema, measured: &Measured) -> Vec<Vect
             let given = desc.options.iter().find(|(key, _)| key == name);
             given.and_then(|(_, v)| v.parse().ok()).unwrap_or(usual)
         };
+        // 20,000 rows of 128 dimensions with m = 16 took 15.96 MB in pg_vectors of a real 0.4.0; this says 15.52.
         let bytes = match desc.method.as_str() {
             "ivfflat" => rows * (vector + 8) + option("lists", 100) * vector,
             _ => rows * (vector + 8 + 16 * option("m", 16)),

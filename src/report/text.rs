@@ -4,7 +4,7 @@
 use super::plan::{Index, PlanReport, Table};
 use super::{count_of, findings, line};
 use crate::plan::estimate::{Estimate, Unit};
-use crate::progress::{human_time, megabytes};
+use crate::progress::human_time;
 use crate::schema::Phase;
 
 /// From this width on two columns of DDL have room.
@@ -61,10 +61,7 @@ impl PlanReport {
         let number = count_of(self.tables.len(), "table");
         line(
             out,
-            format_args!(
-                "\nTables, the largest first ({number}, {})",
-                megabytes(total)
-            ),
+            format_args!("\nTables, the largest first ({number}, {})", size(total)),
         );
         let widest = self.tables.iter().map(|t| t.table.chars().count()).max();
         for table in &self.tables {
@@ -106,7 +103,7 @@ impl PlanReport {
 
 fn said(estimate: &Estimate) -> (String, String) {
     let one = |n: u64| match estimate.unit {
-        Unit::Bytes => megabytes(n),
+        Unit::Bytes => size(n),
         Unit::Seconds => human_time(std::time::Duration::from_secs(n)),
     };
     (one(estimate.low), one(estimate.high))
@@ -121,7 +118,7 @@ fn table_lines(out: &mut String, table: &Table, width: usize) {
     };
     let parts = match (table.heap_bytes, table.toast_bytes) {
         (Some(heap), Some(toast)) if toast > 0 => {
-            format!(" (heap {}, TOAST {})", megabytes(heap), megabytes(toast))
+            format!(" (heap {}, TOAST {})", size(heap), size(toast))
         }
         _ => String::new(),
     };
@@ -130,11 +127,11 @@ fn table_lines(out: &mut String, table: &Table, width: usize) {
         (Some(n), false) => format!(", longest row {n} bytes as stored"),
         (Some(n), true) => format!(", longest row of a sample {n} bytes as stored"),
     };
-    let (name, size) = (&table.table, megabytes(table.bytes));
+    let (name, bytes) = (&table.table, size(table.bytes));
     line(
         out,
         format_args!(
-            "  {name:width$}  {rows}, {size}{parts}{longest}; {}",
+            "  {name:width$}  {rows}, {bytes}{parts}{longest}; {}",
             table.way
         ),
     );
@@ -147,6 +144,16 @@ fn table_lines(out: &mut String, table: &Table, width: usize) {
                 format_args!("    {}: {} -> {}{why}", c.column, c.from, c.to),
             ),
         }
+    }
+}
+
+/// `812 bytes`, `3.4 kB`, `12.0 MB`, `1.7 GB`.
+fn size(bytes: u64) -> String {
+    match bytes {
+        0..1_000 => format!("{bytes} bytes"),
+        1_000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
+        1_000_000..10_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
 }
 
