@@ -19,4 +19,5 @@ pub mod run;
 pub mod schema;
 pub mod select;
 pub mod snapshot;
+pub mod undumped;
 pub mod verify;

@@ -12,6 +12,7 @@ use crate::roles;
 use crate::schema::{self, Phase, Schema};
 use crate::select::Selection;
 use crate::snapshot::Holder;
+use crate::undumped;
 
 /// Step 3: the dump under the snapshot, the plan, and its rehearsal.
 pub async fn planned(
@@ -54,10 +55,15 @@ pub async fn planned(
     if !plan::access::source(source, &selection.relations).is_empty() {
         return Ok((plan, Schema::default()));
     }
-    large_objects(&holder.session, &mut plan).await?;
-    if options.schemas.is_empty() && options.tables.is_empty() {
-        plan.findings.extend(subscriptions(&holder.session).await?);
-    }
+    plan.findings.extend(
+        undumped::find(
+            &holder.session,
+            options,
+            &plan.context.roles,
+            &described.database,
+        )
+        .await?,
+    );
     if options.schema_source == SchemaSource::Existing {
         plan.findings
             .extend(sequences_missing(source, selection, described));
@@ -161,47 +167,6 @@ fn sequences_missing(source: &Source, selection: &Selection, target: &Target) ->
         .filter(missing)
         .map(finding)
         .collect()
-}
-
-/// What pg_dump's schema does not carry and nobody would miss before it is too late.
-async fn large_objects(session: &Session, plan: &mut Plan) -> Result<()> {
-    let sql = "SELECT count(*) FROM pg_catalog.pg_largeobject_metadata";
-    let attempt = "looking for large objects";
-    let row = session
-        .query_one(sql, &[])
-        .await
-        .map_err(Error::on(Side::Source, attempt))?;
-    let count: i64 = row.get(0);
-    if count > 0 {
-        let finding = Finding::new(
-            Severity::Decision,
-            "large objects",
-            format!("the database holds {count}, which are not moved"),
-        );
-        plan.findings.push(finding.remedy(
-            "move them by pg_dump --large-objects; columns that name one by OID keep the number",
-        ));
-    }
-    Ok(())
-}
-
-/// pg_dump shows them to superusers only, whose findings the dialect makes. Their names are for everybody.
-async fn subscriptions(session: &Session) -> Result<Vec<Finding>> {
-    let sql = "SELECT s.subname::text FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_database d ON d.oid = s.subdbid \
-        WHERE d.datname = current_database() AND current_setting('is_superuser') = 'off' ORDER BY 1";
-    let attempt = "looking for subscriptions";
-    let rows = session
-        .query(sql, &[])
-        .await
-        .map_err(Error::on(Side::Source, attempt))?;
-    let finding = |name: String| {
-        let object = format!("subscription {}", catalog::ident(&name));
-        let reason = "feeds this database from another server, and is not moved";
-        Finding::new(Severity::Decision, object, reason).remedy(
-            "make it on the target when the copy is done; --allow-findings goes on without it",
-        )
-    };
-    Ok(rows.iter().map(|r| finding(r.get(0))).collect())
 }
 
 /// Vector indexes are not rehearsed, so their names are looked at.

@@ -122,3 +122,25 @@ fn what_the_target_has_of_its_own_that_may_matter_is_said() {
         "by libc C on the target",
     ]);
 }
+
+#[test]
+fn privileges_and_comment_of_the_database_are_said_with_their_statements() {
+    let pair = Pair::with(ITEMS);
+    let (from, to) = (&pair.source.place.database, &pair.target.place.database);
+    let role = Role::odd(&[Place::source()]);
+    let grant = format!(
+        "REVOKE CONNECT ON DATABASE {from} FROM PUBLIC; GRANT CREATE ON DATABASE {from} TO {} WITH GRANT OPTION; COMMENT ON DATABASE {from} IS 'hush-Hush-3'",
+        role.quoted()
+    );
+    pair.source.exec(&grant);
+    let outcome = pair.copy(&[]);
+    pair.source.exec(&format!(
+        "REVOKE ALL ON DATABASE {from} FROM {}",
+        role.quoted()
+    ));
+    outcome.says(&[
+        &format!("REVOKE CONNECT ON DATABASE \"{to}\" FROM PUBLIC; GRANT CREATE ON DATABASE \"{to}\" TO {} WITH GRANT OPTION", role.quoted()),
+        "comment on the database",
+    ]);
+    assert!(!outcome.everything().contains("hush-Hush-3"));
+}
