@@ -68,6 +68,8 @@ pub struct Decided {
     pub copied: Vec<ColumnPlan>,
     /// Columns that change their type, generated ones included: no byte of those is copied, but the DDL names their type.
     pub changes: Vec<(String, TypeChange)>,
+    /// Columns of a domain whose base changes.
+    pub over_domains: Vec<(String, TypeChange)>,
     pub findings: Vec<Finding>,
 }
 
@@ -87,10 +89,13 @@ impl Decider<'_> {
                 }
             };
             // A domain's own DDL is edited, not that of its columns.
-            let change = travel.vector().filter(|_| !self.is_domain(column));
-            decided
-                .changes
-                .extend(change.map(|change| (column.name.clone(), change)));
+            let vector = travel.vector();
+            let change = vector.filter(|_| !self.is_domain(column));
+            let of = match change {
+                Some(_) => &mut decided.changes,
+                None => &mut decided.over_domains,
+            };
+            of.extend(vector.map(|vector| (column.name.clone(), vector)));
             if !column.generated {
                 decided.copied.push(ColumnPlan {
                     name: column.name.clone(),

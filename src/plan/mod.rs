@@ -178,6 +178,10 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
             let changes = decided.changes.into_iter().collect();
             plan.context.columns.insert(relation.oid, changes);
         }
+        if !decided.over_domains.is_empty() {
+            let changes = decided.over_domains.into_iter().collect();
+            plan.context.over_domains.insert(relation.oid, changes);
+        }
         if plan.left_out.contains(&relation.oid) {
             continue;
         }

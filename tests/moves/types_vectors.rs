@@ -58,3 +58,34 @@ fn composites_with_vectors_become_ones_with_real_arrays_where_asked() {
         ["{1,-0.5}|{0,1,0}|{1,-0.5}|real[]|{7,8}|t"]
     );
 }
+
+#[test]
+fn indexes_and_views_over_columns_of_a_domain_know_that_it_is_a_vector() {
+    let pair = Pair::with(
+        "CREATE DOMAIN emb AS vector(3); CREATE DOMAIN unit AS emb CHECK (VALUE IS NOT NULL);
+         CREATE TABLE t (id int PRIMARY KEY, e emb, u unit DEFAULT '[1,0,0]', v vector(2) DEFAULT '[1,0]', CHECK (e <-> '[0,0,0]' < 1000));
+         INSERT INTO t (id, e, u) SELECT i, ARRAY[i,1,2]::vector, ARRAY[i,3,4]::vector FROM generate_series(1, 100) i;
+         CREATE INDEX near ON t USING hnsw ((e::vector(3)) vector_l2_ops); CREATE INDEX alike ON t USING hnsw ((u::vector(3)) vector_cosine_ops);
+         CREATE VIEW shown AS SELECT id, e <-> '[1,1,1]' AS far, vector_dims(u) AS dims FROM t",
+    );
+    let outcome = pair.copy(&[]);
+    assert_eq!(
+        outcome.report()["indexes"].as_array().map(Vec::len),
+        Some(3),
+        "{}",
+        outcome.everything()
+    );
+    pair.same(
+        "SELECT id, e::real[]::text, u::real[]::text FROM t ORDER BY id",
+        "SELECT id, e::real[]::text, u::real[]::text FROM t ORDER BY id",
+    );
+    pair.same_answer("SELECT id, round(far::numeric, 4), dims FROM shown ORDER BY id");
+    let used = "EXPLAIN SELECT id FROM t ORDER BY e::vectors.vector(3) OPERATOR(vectors.<->) '[1,1,1]' LIMIT 5";
+    pair.target.exec("SET enable_seqscan = off");
+    assert!(
+        pair.target
+            .rows(used)
+            .iter()
+            .any(|line| line.contains("near"))
+    );
+}

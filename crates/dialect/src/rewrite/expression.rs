@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 pub(super) struct Scope<'a> {
     pub(super) schema: &'a str,
     pub(super) columns: Option<&'a BTreeMap<String, TypeChange>>,
+    pub(super) over_domains: Option<&'a BTreeMap<String, TypeChange>>,
 }
 
 /// What is known of an expression on the target.
@@ -51,7 +52,8 @@ fn inner(node: &squawk_syntax::SyntaxNode) -> Result<ast::Expr, String> {
 
 impl Scope<'_> {
     fn column(&self, column: &str) -> Result<Shape, String> {
-        let change = self.columns.and_then(|columns| columns.get(column));
+        let both = [self.columns, self.over_domains].into_iter().flatten();
+        let change = both.filter_map(|columns| columns.get(column)).next();
         let change = change.ok_or_else(|| {
             format!("column {column} keeps its type, which PGVecto.rs has no vector index for")
         })?;

@@ -91,6 +91,7 @@ fn edit(
     let scope = Scope {
         schema: &context.vector_schema,
         columns: context.columns.get(&desc.table),
+        over_domains: context.over_domains.get(&desc.table),
     };
     let shape = expression::translate(&key, &scope, &mut statement.edits)?;
     let target = operator_class(class, shape)?;

@@ -47,6 +47,8 @@ pub struct Context {
     pub index_threads: u32,
     /// Every column that changes its type, by the `pg_class` OID of its table (or materialized view) and its name.
     pub columns: Columns,
+    /// Columns of a domain whose base changes, in the same way: their own type keeps its name.
+    pub over_domains: Columns,
     /// Attributes of composite types that change, by `pg_type` OID of the composite and attribute name.
     pub attributes: Columns,
     /// OIDs of relations by schema and name: texts name them so.

@@ -208,16 +208,14 @@ impl Words<'_> {
     }
 
     fn column(&self, relation: u32, column: &str) -> Kind {
-        match self
-            .context
-            .columns
-            .get(&relation)
-            .map(|columns| columns.get(column))
-        {
-            Some(Some(change)) => of_change(change),
+        let context = self.context;
+        let of = [&context.columns, &context.over_domains].map(|all| all.get(&relation));
+        let found = of.into_iter().flatten().find_map(|c| c.get(column));
+        match (found, of) {
+            (Some(change), _) => of_change(change),
             // A relation with vectors is a table or a materialized view, and all of its vectors are known.
-            Some(None) => Kind::Other,
-            None => Kind::Unknown,
+            (None, [Some(_), _] | [_, Some(_)]) => Kind::Other,
+            (None, [None, None]) => Kind::Unknown,
         }
     }
 
