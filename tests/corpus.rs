@@ -149,5 +149,6 @@ applications! {
     discourse_ranks_candidates: "discourse",
     supabase_match_documents_answers_as_before: "supabase-match-documents",
     stores_of_many_frameworks_answer_side_by_side: "stores",
+    every_word_of_pgvector_answers_as_before: "every-word",
     a_home_made_search_keeps_views_checks_and_functions: "home-made",
 }
