@@ -22,6 +22,7 @@ pub struct Generated {
 
 struct Found {
     name: String,
+    ty: String,
     stored: bool,
     /// A type whose text is the same on both sides where the values are.
     comparable: bool,
@@ -46,11 +47,15 @@ pub async fn columns(
             note: None,
             differs: false,
         };
-        if !there.contains(&column.name) {
+        let ty = there.iter().find(|(name, _)| *name == column.name);
+        let Some((_, ty)) = ty else {
             generated.note = Some("not compared: it is not on the target".into());
-        } else if !column.stored {
+            all.push(generated);
+            continue;
+        };
+        if !column.stored {
             generated.note = Some("not compared: the source stores no values of it".into());
-        } else if !column.comparable {
+        } else if !column.comparable || *ty != column.ty {
             generated.note = Some("not compared: its type has another text on the target".into());
         } else if !same(source, target, table, &column.name).await? {
             generated.differs = !column.inexact;
@@ -74,7 +79,8 @@ async fn same(source: &Session, target: &Session, table: &TablePlan, name: &str)
 async fn found(source: &Session, table: &TablePlan) -> Result<Vec<Found>> {
     // 700, 701, 1021, 1022: float4, float8 and their arrays; 3614, 3643: tsvector.
     let sql = "SELECT a.attname::text, a.attgenerated = 's', \
-        t.typtype = 'e' OR (t.oid < 16384 AND t.typtype = 'b'), t.oid IN (700, 701, 1021, 1022, 3614, 3643) \
+        t.typtype = 'e' OR (t.oid < 16384 AND t.typtype = 'b'), t.oid IN (700, 701, 1021, 1022, 3614, 3643), \
+        pg_catalog.format_type(t.oid, NULL) \
         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
         WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> '' ORDER BY a.attnum";
     let rows = source
@@ -86,18 +92,20 @@ async fn found(source: &Session, table: &TablePlan) -> Result<Vec<Found>> {
         stored: r.get(1),
         comparable: r.get(2),
         inexact: r.get(3),
+        ty: r.get(4),
     };
     Ok(rows.iter().map(column).collect())
 }
 
-async fn there(target: &Session, table: &TablePlan) -> Result<Vec<String>> {
-    let sql = "SELECT a.attname::text FROM pg_catalog.pg_attribute a \
+/// The columns of the target's table, with their types.
+async fn there(target: &Session, table: &TablePlan) -> Result<Vec<(String, String)>> {
+    let sql = "SELECT a.attname::text, pg_catalog.format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute a \
         WHERE a.attrelid = pg_catalog.to_regclass($1) AND a.attnum > 0 AND NOT a.attisdropped";
     let rows = target
         .query(sql, &[&table.quoted()])
         .await
         .map_err(Error::on(Side::Target, attempt(table)))?;
-    Ok(rows.iter().map(|r| r.get(0)).collect())
+    Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect())
 }
 
 fn attempt(table: &TablePlan) -> String {

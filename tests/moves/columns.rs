@@ -116,6 +116,19 @@ fn stored_generated_columns_are_computed_by_the_target() {
     assert_eq!(pair.target.rows(generated), ["net|s", "upper_label|s"]);
 }
 
+/// A generated string of bits that becomes a bvector has another text there: it is said not to be compared, and differs in nothing.
+#[test]
+fn generated_vectors_are_computed_by_the_target() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int, v vector(3), q bit(3) GENERATED ALWAYS AS (binary_quantize(v)::bit(3)) STORED, n double precision GENERATED ALWAYS AS (vector_norm(v)) STORED);
+         CREATE INDEX near ON t USING hnsw (q bit_hamming_ops); INSERT INTO t VALUES (1, '[3,-4,0]')",
+    );
+    let outcome = pair.copy(&[]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    pair.same_answer("SELECT n FROM t");
+    assert_eq!(pair.target.one("SELECT q::text FROM t"), "[1, 0, 0]");
+}
+
 #[test]
 fn virtual_generated_columns_become_stored_ones_with_a_note() {
     let pair = Pair::new();
