@@ -36,7 +36,7 @@ fn column(name: &str, type_oid: u32, typmod: i32) -> Column {
     }
 }
 
-fn table(oid: u32, name: &str, columns: Vec<Column>) -> Relation {
+pub fn table(oid: u32, name: &str, columns: Vec<Column>) -> Relation {
     Relation {
         oid,
         schema: "public".into(),

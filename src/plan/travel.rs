@@ -251,3 +251,146 @@ pub fn change(from: SourceType, to: TargetType, dims: Option<u32>) -> Result<Typ
         _ => Ok(change),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Attribute;
+    use crate::catalog::portable::shape;
+
+    const VECTOR: u32 = 20_001;
+    const MOOD: u32 = 20_002;
+    const MOODS: u32 = 20_003;
+    const PAIR: u32 = 20_004;
+    const HELD: u32 = 20_005;
+    const PLAIN: u32 = 20_006;
+    const BOTH: u32 = 20_007;
+
+    fn types() -> HashMap<u32, Type> {
+        let ty = |kind: char, name: &str| Type {
+            name: name.into(),
+            schema: "public".into(),
+            type_name: name.into(),
+            kind,
+            typmod: -1,
+            has_binary: true,
+            ..Type::default()
+        };
+        let array = |name: &str, element: u32| Type {
+            element,
+            ..ty('b', name)
+        };
+        let composite = |name: &str, attributes: &[u32]| {
+            let attribute = |(i, oid): (usize, &u32)| Attribute {
+                name: format!("a{i}"),
+                type_oid: *oid,
+                typmod: -1,
+            };
+            Type {
+                attributes: attributes.iter().enumerate().map(attribute).collect(),
+                ..ty('c', name)
+            }
+        };
+        let vector = Some(SourceType::Vector);
+        HashMap::from([
+            (23, ty('b', "int4")),
+            (1007, array("_int4", 23)),
+            (1186, ty('b', "interval")),
+            (2205, ty('b', "regclass")),
+            (
+                VECTOR,
+                Type {
+                    vector,
+                    ..ty('b', "vector")
+                },
+            ),
+            (MOOD, ty('e', "mood")),
+            (MOODS, array("_mood", MOOD)),
+            (PAIR, composite("pair", &[MOODS, 1007])),
+            (HELD, composite("held", &[VECTOR, 1186])),
+            (PLAIN, composite("plain", &[23, 23])),
+            (BOTH, composite("both", &[VECTOR, 2205])),
+            (20_008, array("_both", BOTH)),
+            (20_009, composite("texts", &[23, 2205])),
+            (20_010, array("_vector", VECTOR)),
+        ])
+    }
+
+    fn travel(oid: u32, to: TargetType) -> Result<Travel, String> {
+        let types = types();
+        let builder = Builder {
+            types: &types,
+            to: &|_| Some(to),
+            finite_intervals: true,
+        };
+        builder.travel(&shape(&types, oid, -1))
+    }
+
+    fn named(source: u32, schema: &str, name: &str, array: bool) -> Named {
+        let extension = (schema == "vectors").then(|| "vectors".to_string());
+        let (schema, name) = (schema.to_string(), name.to_string());
+        let target = OnTarget::Name(TypeName {
+            schema,
+            name,
+            extension,
+            array,
+        });
+        Named { source, target }
+    }
+
+    #[test]
+    fn users_types_are_named_and_postgresqls_own_keep_their_oid() {
+        let moods = Travel::Array {
+            element: named(MOOD, "public", "mood", false),
+            of: Box::new(Travel::Pass),
+        };
+        assert_eq!(travel(MOODS, TargetType::Vector), Ok(moods.clone()));
+        let target = OnTarget::Oid(1007);
+        let ints = Named {
+            source: 1007,
+            target,
+        };
+        let parts = vec![
+            (named(MOODS, "public", "mood", true), moods),
+            (ints, Travel::PassArray),
+        ];
+        assert_eq!(
+            travel(PAIR, TargetType::Vector),
+            Ok(Travel::Composite(parts))
+        );
+    }
+
+    #[test]
+    fn bytes_that_name_nothing_but_postgresqls_own_types_pass() {
+        for oid in [23, PLAIN] {
+            assert_eq!(travel(oid, TargetType::Vector), Ok(Travel::Pass));
+        }
+        assert_eq!(travel(1007, TargetType::Vector), Ok(Travel::PassArray));
+        assert_eq!(travel(1186, TargetType::Vector), Ok(Travel::FiniteInterval));
+    }
+
+    #[test]
+    fn a_vector_inside_gets_the_type_that_it_becomes() {
+        let Ok(Travel::Composite(parts)) = travel(HELD, TargetType::Vecf16) else {
+            panic!("no composite")
+        };
+        assert_eq!(parts[0].0, named(VECTOR, "vectors", "vecf16", false));
+        assert!(parts[0].1.vector().is_some());
+        assert_eq!(parts[1].1, Travel::FiniteInterval);
+        let Ok(Travel::Composite(parts)) = travel(HELD, TargetType::RealArray) else {
+            panic!("no composite")
+        };
+        assert_eq!(parts[0].0.target, OnTarget::Oid(FLOAT4_ARRAY));
+    }
+
+    #[test]
+    fn text_takes_all_of_a_value_and_a_vector_in_it_has_no_way() {
+        for oid in [2205, 20_009] {
+            assert_eq!(travel(oid, TargetType::Vector), Ok(Travel::Text));
+        }
+        for oid in [BOTH, 20_008] {
+            assert!(travel(oid, TargetType::Vector).is_err());
+        }
+        assert!(travel(20_010, TargetType::RealArray).is_err());
+    }
+}

@@ -80,3 +80,55 @@ fn not_with(top: &Relation, leaf: &Relation, selected: &HashSet<u32>) -> Option<
         "detach that partition first, or take the whole tree; with --allow-findings the tree is left out",
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(oid: u32, kind: char, parent: Option<u32>) -> Relation {
+        Relation {
+            parent,
+            is_partition: parent.is_some(),
+            kind,
+            ..crate::plan::tests::table(oid, &format!("t{oid}"), Vec::new())
+        }
+    }
+
+    /// 1 over 2 and 3; 3 over 4 and 5, which is over 6.
+    fn source(rerouted: &[u32]) -> Source {
+        Source {
+            relations: vec![
+                table(1, 'p', None),
+                table(2, 'r', Some(1)),
+                table(3, 'p', Some(1)),
+                table(4, 'r', Some(3)),
+                table(5, 'p', Some(3)),
+                table(6, 'r', Some(5)),
+            ],
+            rerouted: rerouted.iter().map(|oid| (*oid, "why".into())).collect(),
+            ..Source::default()
+        }
+    }
+
+    #[test]
+    fn the_topmost_such_table_is_the_unit_of_all_leaves_below() {
+        let all = HashSet::from([1, 2, 3, 4, 5, 6]);
+        let found = trees(&source(&[3, 5]), &all);
+        assert_eq!(found.units.len(), 1);
+        assert_eq!(found.units[&3].leaves, [4, 6]);
+        assert_eq!(found.members, HashSet::from([4, 5, 6]));
+        assert!(found.findings.is_empty());
+        assert!(trees(&source(&[]), &all).units.is_empty());
+    }
+
+    #[test]
+    fn a_leaf_that_does_not_come_is_a_finding_of_the_tree() {
+        let found = trees(&source(&[1]), &HashSet::from([1, 2, 3, 5, 6]));
+        assert_eq!(found.findings.len(), 1);
+        assert_eq!(found.findings[0].0, 1);
+        let mut source = source(&[1]);
+        source.relations[1].kind = 'f';
+        let found = trees(&source, &HashSet::from([1, 2, 3, 4, 5, 6]));
+        assert!(found.findings[0].1.reason.contains("foreign table"));
+    }
+}
