@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Source, newer, shapes};
+use pgv2rs_dialect::rewrite::{self, LeftOut};
 
 fn edited(kind: &str, name: &str, statement: &str) -> Source {
     let mut source = newer(15);
@@ -284,5 +285,73 @@ fn storage_parameters_of_18_are_left_out() {
     assert_eq!(
         notes,
         ["storage parameters that need PostgreSQL 18 are left out"]
+    );
+}
+
+#[test]
+fn a_comment_on_a_not_null_goes_where_its_name_is_kept() {
+    for version in [17, 18] {
+        let source = newer(version);
+        let mut gone = LeftOut::default();
+        let mut follow = |entry| gone.follow(entry, || rewrite::entry(entry, &source.context));
+        let became: Vec<_> = source
+            .entries
+            .iter()
+            .map(|entry| (entry, follow(entry)))
+            .collect();
+        let of = |name: &str| {
+            let mut found = became
+                .iter()
+                .filter(|(entry, _)| entry.kind == "COMMENT" && entry.name == name);
+            &found.next().expect("a comment").1
+        };
+        assert_eq!(of("CONSTRAINT named_nn ON parent").left_out, version < 18);
+        assert!(
+            !of("CONSTRAINT later_nn ON later").left_out,
+            "a check keeps its name"
+        );
+    }
+}
+
+#[test]
+fn an_unlogged_sequence_needs_15() {
+    let (statements, notes) = newer(14).noted("SEQUENCE", "forgetful");
+    assert!(
+        statements[0].starts_with("CREATE SEQUENCE public.forgetful\n"),
+        "{statements:?}"
+    );
+    assert_eq!(
+        notes,
+        ["an UNLOGGED sequence needs PostgreSQL 15: it is logged on the target"]
+    );
+    assert!(
+        newer(15)
+            .silent("SEQUENCE", "forgetful")
+            .starts_with("CREATE UNLOGGED SEQUENCE")
+    );
+}
+
+#[test]
+fn at_local_is_spelled_out_before_17() {
+    assert!(
+        newer(16)
+            .silent("VIEW", "local_time")
+            .contains("(now() AT TIME ZONE pg_catalog.current_setting('TimeZone')) AS t")
+    );
+    assert!(
+        newer(17)
+            .silent("VIEW", "local_time")
+            .contains("(now() AT LOCAL) AS t")
+    );
+}
+
+#[test]
+fn merge_needs_15() {
+    assert!(
+        newer(14)
+            .translate("FUNCTION", "merger()")
+            .findings
+            .iter()
+            .any(|finding| finding.reason.starts_with("MERGE needs PostgreSQL 15"))
     );
 }

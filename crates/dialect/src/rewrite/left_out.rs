@@ -6,8 +6,9 @@
 
 use super::{Draft, Finding, Severity, Translated};
 use crate::dump::{Entry, SESSION};
-use crate::syntax::{parse, path, with_stack};
-use squawk_syntax::SyntaxKind;
+use crate::syntax::{first, parse, path, with_stack};
+use squawk_syntax::ast::{self, AstNode};
+use squawk_syntax::{SyntaxKind, SyntaxNode};
 use std::collections::HashSet;
 
 /// Numbers of entries and names of relations that are left out. One of these follows both sections of a dump.
@@ -15,6 +16,8 @@ use std::collections::HashSet;
 pub struct LeftOut {
     entries: HashSet<u32>,
     relations: HashSet<Vec<String>>,
+    /// Constraints without a name on the target: schema, table, name.
+    unnamed: HashSet<Vec<String>>,
     /// With the blank that stands between them and a table in the name of an entry.
     publications: Vec<String>,
 }
@@ -38,6 +41,7 @@ impl LeftOut {
             },
             None => translate(),
         };
+        self.unnamed.extend(translated.unnamed.iter().cloned());
         if translated.left_out {
             self.entries.insert(entry.dump_id);
             self.relations.extend(relation(entry));
@@ -50,6 +54,11 @@ impl LeftOut {
 
     /// Why an entry goes with one that went before.
     fn reason(&self, entry: &Entry) -> Option<String> {
+        if entry.kind == "COMMENT" && !self.unnamed.is_empty() && self.is_on_unnamed(entry) {
+            return Some(
+                "is on a NOT NULL constraint, whose name the target does not keep".to_owned(),
+            );
+        }
         if entry.kind == SESSION || (self.entries.is_empty() && self.relations.is_empty()) {
             return None;
         }
@@ -72,6 +81,21 @@ impl LeftOut {
         }
         let names = with_stack(&entry.statements, || self.first_missing(entry))??;
         Some(format!("needs {}, which is left out", names.join(".")))
+    }
+
+    fn is_on_unnamed(&self, entry: &Entry) -> bool {
+        let is_on = |tree: SyntaxNode| {
+            let constraint: ast::ConstraintNameRef = first(&tree)?;
+            let table: ast::TableNameRef = first(&tree)?;
+            let mut parts = path(table.syntax());
+            parts.extend(path(constraint.syntax()));
+            Some(self.unnamed.contains(&parts))
+        };
+        let mut trees = entry
+            .statements
+            .iter()
+            .filter_map(|statement| parse(statement));
+        trees.any(|tree| is_on(tree) == Some(true))
     }
 
     fn first_missing(&self, entry: &Entry) -> Option<Vec<String>> {

@@ -101,6 +101,8 @@ pub struct Translated {
     pub left_out: bool,
     /// Roles that the target lacks, with what they were named for: that is not among the statements.
     pub missing_roles: Vec<(String, roles::Need)>,
+    /// NOT NULL constraints whose names the target does not keep, as schema, table and name: nothing can be said about them there.
+    pub unnamed: Vec<Vec<String>>,
 }
 
 /// Translates one entry.
@@ -158,6 +160,7 @@ pub(crate) struct Draft<'a> {
     statements: Vec<String>,
     findings: Vec<Finding>,
     left_out: bool,
+    unnamed: Vec<Vec<String>>,
 }
 
 /// One statement of a draft: its tree, what changes in it, what has to follow it.
@@ -178,6 +181,7 @@ impl<'a> Draft<'a> {
             statements: entry.statements.clone(),
             findings: Vec::new(),
             left_out: false,
+            unnamed: Vec::new(),
         }
     }
 
@@ -315,6 +319,7 @@ impl<'a> Draft<'a> {
             findings: self.findings,
             left_out: self.left_out,
             missing_roles: Vec::new(),
+            unnamed: self.unnamed,
         }
     }
 }

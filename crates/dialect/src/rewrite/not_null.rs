@@ -4,7 +4,7 @@
 //! else a check that does. Before 18 the name of a NOT NULL is not kept.
 
 use super::{Draft, Statement};
-use crate::syntax::{child, first, name, range};
+use crate::syntax::{child, first, name, path, range};
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 use std::iter::successors;
@@ -17,6 +17,7 @@ pub(super) fn edit(draft: &mut Draft, statement: &mut Statement) {
         .filter(|node| node.kind() == SyntaxKind::NOT_NULL_CONSTRAINT)
         .collect();
     for constraint in constraints {
+        forget(draft, &statement.root, &constraint);
         let Some(parent) = constraint.parent() else {
             continue;
         };
@@ -26,6 +27,24 @@ pub(super) fn edit(draft: &mut Draft, statement: &mut Statement) {
             SyntaxKind::ADD_CONSTRAINT => added(draft, statement, &constraint, &parent),
             _ => {}
         }
+    }
+}
+
+/// Remembers the name of a constraint that becomes a flag: a comment on it would find nothing.
+fn forget(draft: &mut Draft, root: &SyntaxNode, constraint: &SyntaxNode) {
+    let becomes_check =
+        is(constraint, SyntaxKind::NO_INHERIT) || is(constraint, SyntaxKind::NOT_VALID);
+    let constraint: Option<ast::ConstraintName> = first(constraint);
+    let table = root.descendants().find(|node| {
+        matches!(
+            node.kind(),
+            SyntaxKind::TABLE_NAME | SyntaxKind::TABLE_NAME_REF
+        )
+    });
+    if let (Some(constraint), Some(table), false) = (constraint, table, becomes_check) {
+        let mut parts = path(&table);
+        parts.push(name(constraint.syntax()));
+        draft.unnamed.push(parts);
     }
 }
 

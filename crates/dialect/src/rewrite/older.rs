@@ -4,7 +4,7 @@
 //! moved; a finding where the target has nothing like it. Vectors are no concern of this file.
 
 use super::{Draft, Statement, extension, not_null};
-use crate::syntax::{all, first, has, name, range};
+use crate::syntax::{all, child, first, has, name, range};
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
@@ -28,6 +28,10 @@ pub(super) fn edit(draft: &mut Draft, statement: &mut Statement) {
     if target < 17 {
         maintain(draft, statement);
         access_method(draft, statement);
+        at_local(statement);
+    }
+    if target < 15 {
+        unlogged_sequences(draft, statement);
     }
 }
 
@@ -61,6 +65,7 @@ const CONSTRUCTS: &[Construct] = &[
         "JSON_OBJECT or JSON_OBJECTAGG",
     ),
     (16, IS_JSON, "IS JSON"),
+    (15, &[SyntaxKind::MERGE], "MERGE"),
     (
         15,
         &[SyntaxKind::NULLS_DISTINCT, SyntaxKind::NULLS_NOT_DISTINCT],
@@ -153,7 +158,7 @@ fn is_login_trigger(root: &SyntaxNode) -> bool {
 /// Virtual generated columns are dumped without a word; the target stores them.
 fn virtual_columns(draft: &mut Draft, statement: &mut Statement) {
     for generated in all::<ast::GeneratedStored>(&statement.root) {
-        let kind = crate::syntax::child::<ast::GeneratedKind>(generated.syntax());
+        let kind = child::<ast::GeneratedKind>(generated.syntax());
         match kind {
             Some(ast::GeneratedKind::Stored(_)) => continue,
             Some(ast::GeneratedKind::Virtual(word)) => {
@@ -233,6 +238,39 @@ fn maintain(draft: &mut Draft, statement: &mut Statement) {
             "the privilege MAINTAIN needs PostgreSQL 17 and is left out",
             "",
         );
+    }
+}
+
+/// `AT LOCAL` came with 17, for the session's own time zone.
+fn at_local(statement: &mut Statement) {
+    for at in all::<ast::AtLocal>(&statement.root) {
+        let zone = "AT TIME ZONE pg_catalog.current_setting('TimeZone')";
+        statement.edits.replace(range(at.syntax()), zone);
+    }
+}
+
+/// Sequences of their own persistence came with 15: before, all are logged.
+fn unlogged_sequences(draft: &mut Draft, statement: &mut Statement) {
+    let Some(sequence) = statement.root.children().next() else {
+        return;
+    };
+    let unlogged: Option<ast::Unlogged> = child(&sequence);
+    match sequence.kind() {
+        SyntaxKind::ALTER_SEQUENCE => {
+            statement.dropped |= has(
+                &sequence,
+                &[SyntaxKind::SET_UNLOGGED, SyntaxKind::SET_LOGGED],
+            );
+        }
+        SyntaxKind::CREATE_SEQUENCE if unlogged.is_some() => {
+            let word = unlogged.map_or(0..0, |unlogged| range(unlogged.syntax()));
+            statement.edits.replace(word.start..word.end + 1, "");
+            draft.note(
+                "an UNLOGGED sequence needs PostgreSQL 15: it is logged on the target",
+                "",
+            );
+        }
+        _ => {}
     }
 }
 
