@@ -5,8 +5,8 @@ use super::names::{Names, ident};
 use super::random::Rng;
 use super::types::Type;
 use super::{
-    constraints, hierarchy, indexes, routines, rules, settings, surroundings, tables, usertypes,
-    views,
+    constraints, expressions, hierarchy, indexes, routines, rules, settings, surroundings, tables,
+    usertypes, views,
 };
 
 /// What the program cannot move yet: such things are not made.
@@ -119,6 +119,7 @@ impl Database {
         indexes::make(&mut database);
         views::make(&mut database);
         routines::make(&mut database);
+        expressions::make(&mut database);
         rules::make(&mut database);
         surroundings::make(&mut database);
         rules::watch(&mut database);

@@ -128,8 +128,13 @@ fn probes(database: &Database, pair: &Pair) -> Result<(), String> {
         let found = target.try_rows(&probe.target);
         let equal = match (&expected, &found) {
             (Ok(expected), Ok(found)) => rows::alike(expected, found),
+            // Refused by both, for the same reason; words differ between versions.
+            (Err(expected), Err(found)) => {
+                expected.get(..5) == found.get(..5) && expected.starts_with("23")
+            }
             _ => false,
         };
+        let _ = (source.try_exec("ROLLBACK"), target.try_exec("ROLLBACK"));
         if !equal {
             return Err(format!(
                 "source: {}\n{expected:?}\ntarget: {}\n{found:?}",

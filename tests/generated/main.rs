@@ -13,6 +13,7 @@ mod blind;
 mod constraints;
 mod database;
 mod dump;
+mod expressions;
 mod hierarchy;
 mod hold;
 mod indexes;

@@ -27,6 +27,8 @@ struct Types(HashMap<u32, Type>);
 struct Relation {
     name: String,
     kind: char,
+    /// Has columns that the server computes, of distances perhaps.
+    generated: bool,
     /// Quoted name, type, and whether it is a bit string that became a bvector.
     columns: Vec<(String, u32, bool)>,
 }
@@ -35,7 +37,7 @@ pub fn compare(database: &Database, pair: &Pair) -> Result<(), String> {
     let (source, target) = (sober(pair, true), sober(pair, false));
     let types = types(&source)?;
     for relation in relations(&source, &target)? {
-        let view = "vm".contains(relation.kind);
+        let view = "vm".contains(relation.kind) || relation.generated;
         let (from, to) = queries(&types, &relation);
         if !view {
             // The usual case in one short answer.
@@ -276,11 +278,13 @@ fn relations(source: &Session, target: &Session) -> Result<Vec<Relation>, String
             relations.push(Relation {
                 name: name.into(),
                 kind: cells[1].chars().next().unwrap_or(' '),
+                generated: false,
                 columns: Vec::new(),
             });
         }
         let bvector = bits.contains(&format!("{name}\u{1}{column}"));
         if let (Some(relation), false) = (relations.last_mut(), column.is_empty()) {
+            relation.generated |= !cells[4].is_empty();
             let ty = cells[3].parse().map_err(|e| format!("{e}: {line}"))?;
             relation.columns.push((column.into(), ty, bvector));
         }
@@ -299,7 +303,7 @@ const FIELDS: &str = "SELECT t.oid, a.atttypid, quote_ident(a.attname) FROM pg_t
 
 /// Tables and views that have rows; each column on a line, and a line for a table without columns. By the hash of an enum, which is
 /// of its OID, a row belongs to another partition on each cluster: of such trees only the root.
-const RELATIONS: &str = "SELECT concat_ws(E'\\x01', c.oid::regclass::text, c.relkind, coalesce(quote_ident(a.attname), ''), coalesce(a.atttypid, 0)) FROM pg_class c \
+const RELATIONS: &str = "SELECT concat_ws(E'\\x01', c.oid::regclass::text, c.relkind, coalesce(quote_ident(a.attname), ''), coalesce(a.atttypid, 0), coalesce(a.attgenerated, '')) FROM pg_class c \
     LEFT JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
     WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relispopulated AND c.oid >= 16384 \
     AND c.relnamespace NOT IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace) \

@@ -28,9 +28,9 @@ fn triggers(database: &mut Database, tables: &[Table], rng: &mut Rng) {
     database.add(format!("CREATE TABLE {log} (id serial, what text)"));
     database.add(format!("INSERT INTO {log} (what) VALUES ('before')"));
     let noting = named(database, "noting", rng);
-    database.add(format!("CREATE FUNCTION {noting}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO {log} (what) VALUES (TG_OP || TG_NAME || coalesce(TG_ARGV[0], '')); RETURN NULL; END $$"));
+    database.add(format!("CREATE FUNCTION {noting}() RETURNS trigger LANGUAGE plpgsql AS $tag$ BEGIN INSERT INTO {log} (what) VALUES (TG_OP || TG_NAME || coalesce(TG_ARGV[0], '')); RETURN NULL; END $tag$"));
     let refusing = named(database, "refusing", rng);
-    database.add(format!("CREATE FUNCTION {refusing}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no row may come'; END $$"));
+    database.add(format!("CREATE FUNCTION {refusing}() RETURNS trigger LANGUAGE plpgsql AS $tag$ BEGIN RAISE EXCEPTION 'no row may come'; END $tag$"));
     for table in tables {
         if rng.percent(30) {
             continue;
@@ -118,7 +118,7 @@ pub fn watch(database: &mut Database) {
     let log = named(database, "ddl", &mut rng);
     let function = named(database, "watch", &mut rng);
     database.add(format!("CREATE TABLE {log} (what text)"));
-    database.add(format!("CREATE FUNCTION {function}() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO {log} VALUES (tg_tag); END $$"));
+    database.add(format!("CREATE FUNCTION {function}() RETURNS event_trigger LANGUAGE plpgsql AS $tag$ BEGIN INSERT INTO {log} VALUES (tg_tag); END $tag$"));
     let event = rng.pick(&[
         "ddl_command_start",
         "ddl_command_end",

@@ -1,9 +1,10 @@
 //! In: a database with tables. Out: views and materialized views over them, over each other and over vectors.
 
 use super::database::{Database, Shape, Table};
+use super::expressions::tame;
 use super::names::ident;
 use super::random::Rng;
-use super::types::{Kind, Type, Words};
+use super::types::Words;
 use super::usertypes::named;
 
 pub fn make(database: &mut Database) {
@@ -103,12 +104,10 @@ fn materialized(database: &mut Database, table: &Table, rng: &mut Rng) {
 
 /// Nearest neighbours, thresholds, and whatever else applications ask of vectors.
 fn distances(database: &mut Database, table: &Table, rng: &mut Rng) {
-    let tame =
-        |ty: &Type| matches!(ty.kind, Kind::Vector(v) if v.tame && v.dims.is_some_and(|d| d < 100));
-    let Some(column) = table.columns.iter().find(|c| tame(&c.ty)) else {
+    let Some(column) = table.columns.iter().find(|c| tame(c).is_some()) else {
         return;
     };
-    let (Some(key), Kind::Vector(vector)) = (&table.key, &column.ty.kind) else {
+    let (Some(key), Some(vector)) = (&table.key, tame(column)) else {
         return;
     };
     let (key, v, sql) = (ident(key), ident(&column.name), table.sql());

@@ -42,6 +42,84 @@ pub fn normal(text: &str, dialect: &Dialect) -> Vec<String> {
     indexwords::normal(words)
 }
 
+/// Whether an expression over vectors is among these words.
+pub fn computes(words: &[String]) -> bool {
+    let operators = ["<->", "<=>", "<#>", "<~>", "<%>"];
+    let vector = |w: &String| w.starts_with("'[") || w.starts_with("'{");
+    words
+        .iter()
+        .any(|w| operators.contains(&w.as_str()) || FUNCTIONS.contains(&w.as_str()) || vector(w))
+}
+
+const FUNCTIONS: [&str; 13] = [
+    "l2_distance",
+    "inner_product",
+    "cosine_distance",
+    "vector_dims",
+    "vector_norm",
+    "l2_norm",
+    "l2_normalize",
+    "binary_quantize",
+    "subvector",
+    "avg",
+    "sum",
+    "hamming_distance",
+    "jaccard_distance",
+];
+
+/// The words of a statement over vectors without those that its translation may add, drop or move. What the statement means is asked
+/// of both sides by rows and probes; here is seen that it is there, on the same columns and with the same numbers.
+pub fn loose(words: &[String]) -> Vec<String> {
+    const MOVES: [&str; 30] = [
+        "(",
+        ")",
+        "[",
+        "]",
+        ":",
+        ".",
+        ",",
+        "<->",
+        "<=>",
+        "<#>",
+        "<~>",
+        "<%>",
+        "-",
+        "+",
+        "*",
+        "/",
+        "OPERATOR",
+        "sqrt",
+        "double",
+        "precision",
+        "real",
+        "pg_catalog",
+        "public",
+        "vectors",
+        "vector",
+        "halfvec",
+        "sparsevec",
+        "float8",
+        "float4",
+        "0.0",
+    ];
+    let mut kept: Vec<String> = Vec::new();
+    for word in words {
+        let string = word.starts_with('\'') || word.starts_with('$');
+        if string && word.len() > 2 {
+            let inner = word.trim_matches('\'');
+            let spaceless: String = inner.chars().filter(|c| !c.is_whitespace()).collect();
+            // Sparse vectors count from 0 or from 1, and a body is SQL of its own.
+            if !spaceless.starts_with('{') && !spaceless.starts_with('$') {
+                kept.push(spaceless);
+            }
+        } else if !MOVES.contains(&word.as_str()) && !FUNCTIONS.contains(&word.as_str()) {
+            kept.push(word.clone());
+        }
+    }
+    kept.sort();
+    kept
+}
+
 /// Names of the extensions' members: PGVecto.rs's, and pgvector's.
 const MEMBERS: [(&str, &str); 19] = [
     ("vector", "vector"),
