@@ -13,9 +13,7 @@ use super::{
 const OFF: &[&str] = &[
     "regclass column",
     "no binary form",
-    "composites with vectors",
     "oid vectors",
-    "empty tsquery",
     "bit defaults",
     "distances",
     "functions over vectors",

@@ -3,7 +3,7 @@
 //! print them.
 //!
 //! `PGV2RS_SEED=n` runs one seed and nothing else; `PGV2RS_SECONDS` is how long new seeds are tried (60); `PGV2RS_FIRST_SEED` where they
-//! begin; `PGV2RS_KEEP=1` keeps the databases of a seed that failed. A seed makes the same database as long as these files stay
+//! begin; `PGV2RS_KEEP=1` keeps the databases of a seed that failed, `PGV2RS_SHOW=1` prints the SQL that makes them. A seed makes the same database as long as these files stay
 //! the same: what a seed has found becomes a test of its own in `moves` too.
 
 #[path = "../common/mod.rs"]
