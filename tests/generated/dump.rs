@@ -7,7 +7,7 @@ use std::process::Command;
 use super::common::run::pg_dump;
 use super::common::{Pair, Place};
 use super::database::Database;
-use super::words::{Dialect, computes, loose, normal};
+use super::words::{self, Dialect, computes, loose, normal};
 
 /// The entries by their header; several may have the same.
 type Entries = BTreeMap<String, Vec<Entry>>;
@@ -118,11 +118,7 @@ fn entries(dump: &str, dialect: &Dialect) -> Entries {
             normal: normal(&kept, dialect),
             text: kept.trim().to_string(),
         };
-        // Names of functions hold the types of their arguments.
-        let header = match header.contains("vec") {
-            true => normal(header, dialect).join(" "),
-            false => header.to_string(),
-        };
+        let header = words::header(header, dialect);
         entries.entry(header).or_default().push(entry);
     }
     entries

@@ -125,14 +125,19 @@ fn run_succeeded(database: &Database, outcome: &Outcome) -> Result<(), String> {
 /// Numbers may differ in their last digits, since PGVecto.rs computes distances in single precision.
 fn probes(database: &Database, pair: &Pair) -> Result<(), String> {
     let (source, target) = (rows::sober(pair, true), rows::sober(pair, false));
+    // Bodies of functions find pgvector's words as they were written.
+    source.exec(&format!(
+        "SET search_path = pg_catalog, {}",
+        ident(&database.extension)
+    ));
     for probe in &database.probes {
         let expected = source.try_rows(&probe.source);
         let found = target.try_rows(&probe.target);
         let equal = match (&expected, &found) {
             (Ok(expected), Ok(found)) => rows::alike(expected, found),
-            // Refused by both, for the same reason; words differ between versions.
+            // Refused by both, for the same reason, and not because something is unknown; words differ between versions.
             (Err(expected), Err(found)) => {
-                expected.get(..5) == found.get(..5) && expected.starts_with("23")
+                expected.get(..5) == found.get(..5) && !expected.starts_with("42")
             }
             _ => false,
         };

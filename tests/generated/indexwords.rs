@@ -53,13 +53,10 @@ fn slices(words: &[String]) -> Vec<String> {
     };
     let number = |i: usize| words[at + i].parse::<usize>().unwrap_or(0);
     let (start, count) = (number(4), number(6));
-    let slice = format!(
-        "{} [ {} : {} ]",
-        words[at + 2],
-        start - 1,
-        start - 1 + count
-    );
-    let mut out = words[..at].to_vec();
+    let mut out = words[..=at + 2].to_vec();
+    // The function's name and its bracket.
+    out.drain(at..at + 2);
+    let slice = format!("[ {} : {} ]", start - 1, start - 1 + count);
     out.extend(slice.split(' ').map(String::from));
     out.extend_from_slice(&words[at + 8..]);
     out

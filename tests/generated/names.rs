@@ -118,7 +118,14 @@ impl Names {
                     false => word.to_string(),
                 }
             }
-            _ => self.rng.pick(&ODD).replace('#', &number.to_string()),
+            _ => {
+                let name = self.rng.pick(&ODD).replace('#', &number.to_string());
+                // See OFF, "headers in schema names".
+                match stem == "schema" && name.contains("; Schema: ") {
+                    true => format!("{stem}{number}"),
+                    false => name,
+                }
+            }
         }
     }
 }

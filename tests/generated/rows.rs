@@ -106,7 +106,7 @@ pub fn sober(pair: &Pair, source: bool) -> Session {
         "SET search_path = pg_catalog; SET row_security = off; SET DateStyle = 'ISO, MDY'; SET IntervalStyle = postgres; SET TimeZone = 'UTC'; \
          SET extra_float_digits = 1; SET bytea_output = hex; SET statement_timeout = 0; SET lock_timeout = 0; \
          SET idle_in_transaction_session_timeout = 0; SET array_nulls = on; SET transform_null_equals = off; SET standard_conforming_strings = on; \
-         SET quote_all_identifiers = off; SET client_encoding = 'UTF8'; SET lc_monetary = 'C.UTF-8'",
+         SET quote_all_identifiers = off; SET client_encoding = 'UTF8'; SET default_transaction_read_only = off; SET lc_monetary = 'C.UTF-8'",
     );
     session
 }

@@ -131,7 +131,7 @@ fn distances(database: &mut Database, table: &Table, rng: &mut Rng) {
         2 => format!(
             "SELECT {key}, {function}({v}, {point}) AS d, 1 - ({v} <=> {point}) AS similarity FROM {only}{sql}"
         ),
-        3 if vector.words == Words::Vector => {
+        3 if vector.words == Words::Vector && database.may("vector aggregates") => {
             format!("SELECT avg({v}) AS a, sum({v}) AS s, count(*) AS n FROM {only}{sql}")
         }
         4 if database.may("norms") => {

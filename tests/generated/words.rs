@@ -42,13 +42,42 @@ pub fn normal(text: &str, dialect: &Dialect) -> Vec<String> {
     indexwords::normal(words)
 }
 
+/// A header of pg_dump: names of functions hold the types of their arguments, among names that may hold anything.
+pub fn header(text: &str, dialect: &Dialect) -> String {
+    let own = dialect.schema();
+    let quoted = format!("\"{}\"", own.replace('"', "\"\""));
+    let types = MEMBERS[..3].iter();
+    types.fold(text.to_string(), |text, (theirs, ours)| {
+        let word = match dialect {
+            Dialect::Pgvector(_) => ours,
+            Dialect::Pgvectors => theirs,
+        };
+        [
+            format!("{own}.{word}"),
+            format!("{quoted}.{word}"),
+            format!("{quoted}.\"{word}\""),
+        ]
+        .iter()
+        .fold(text, |text, written| text.replace(written, ours))
+    })
+}
+
 /// Whether an expression over vectors is among these words.
 pub fn computes(words: &[String]) -> bool {
     let operators = ["<->", "<=>", "<#>", "<~>", "<%>"];
     let vector = |w: &String| w.starts_with("'[") || w.starts_with("'{");
+    let has = |w: &String| {
+        operators.contains(&w.as_str()) || FUNCTIONS.contains(&w.as_str()) || vector(w)
+    };
     words
         .iter()
-        .any(|w| operators.contains(&w.as_str()) || FUNCTIONS.contains(&w.as_str()) || vector(w))
+        .any(|w| has(w) || body(w).is_some_and(|b| computes(&b)))
+}
+
+/// The tokens of a function's body, which is a string in dollars.
+fn body(word: &str) -> Option<Vec<String>> {
+    let tag = &word[..word.strip_prefix('$')?.find('$')? + 2];
+    Some(tokens(word.strip_prefix(tag)?.strip_suffix(tag)?))
 }
 
 const FUNCTIONS: [&str; 13] = [
@@ -70,7 +99,8 @@ const FUNCTIONS: [&str; 13] = [
 /// The words of a statement over vectors without those that its translation may add, drop or move. What the statement means is asked
 /// of both sides by rows and probes; here is seen that it is there, on the same columns and with the same numbers.
 pub fn loose(words: &[String]) -> Vec<String> {
-    const MOVES: [&str; 30] = [
+    const MOVES: [&str; 31] = [
+        "AS",
         "(",
         ")",
         "[",
@@ -104,15 +134,12 @@ pub fn loose(words: &[String]) -> Vec<String> {
     ];
     let mut kept: Vec<String> = Vec::new();
     for word in words {
-        let string = word.starts_with('\'') || word.starts_with('$');
-        if string && word.len() > 2 {
-            let inner = word.trim_matches('\'');
-            let spaceless: String = inner.chars().filter(|c| !c.is_whitespace()).collect();
-            // Sparse vectors count from 0 or from 1, and a body is SQL of its own.
-            if !spaceless.starts_with('{') && !spaceless.starts_with('$') {
-                kept.push(spaceless);
-            }
-        } else if !MOVES.contains(&word.as_str()) && !FUNCTIONS.contains(&word.as_str()) {
+        if let Some(body) = body(word) {
+            kept.extend(loose(&body));
+        } else if !(word.starts_with("'[") || word.starts_with("'{"))
+            && !MOVES.contains(&word.as_str())
+            && !FUNCTIONS.contains(&word.as_str())
+        {
             kept.push(word.clone());
         }
     }
@@ -143,36 +170,54 @@ const MEMBERS: [(&str, &str); 19] = [
     ("vector_norm", "vector_norm"),
 ];
 
-/// `schema.member` becomes the member in pgvector's words.
+/// `schema.member` becomes the member in pgvector's words, `OPERATOR(schema.<->)` the operator.
 fn members(tokens: &[String], dialect: &Dialect) -> Vec<String> {
     let own = dialect.schema();
-    let mut words = Vec::new();
+    let mut words: Vec<String> = Vec::new();
     let mut at = 0;
     while let Some(token) = tokens.get(at) {
-        let member = tokens
-            .get(at + 2)
-            .map(|m| unquoted(m))
-            .filter(|_| unquoted(token) == own && tokens[at + 1] == ".");
-        let word = member.and_then(|m| {
-            let known = MEMBERS.iter().find(|(theirs, ours)| match dialect {
-                // pgvector has no bit of its own.
-                Dialect::Pgvector(_) => *ours == m && m != "bit",
-                Dialect::Pgvectors => *theirs == m,
-            });
-            known.map(|(_, ours)| ours.to_string())
-        });
-        match word {
-            Some(word) => {
-                words.push(word);
-                at += 3;
+        let is = |i: usize, word: &str| tokens.get(at + i).is_some_and(|t| t == word);
+        let owned = |i: usize| tokens.get(at + i).is_some_and(|t| unquoted(t) == own);
+        if token == "OPERATOR" && is(1, "(") && owned(2) && is(3, ".") && is(5, ")") {
+            words.push(tokens[at + 4].clone());
+            at += 6;
+        } else if let (true, Some(member)) = (owned(0) && is(1, "."), tokens.get(at + 2)) {
+            match theirs(&unquoted(member), dialect) {
+                Some(word) => {
+                    bits(&mut words, word);
+                    words.push(word.to_string());
+                }
+                None => words.extend_from_slice(&tokens[at..at + 3]),
             }
-            None => {
-                words.push(token.clone());
-                at += 1;
-            }
+            at += 3;
+        } else {
+            words.push(token.clone());
+            at += 1;
         }
     }
     words
+}
+
+/// A member of the extension, in pgvector's words.
+fn theirs(member: &str, dialect: &Dialect) -> Option<&'static str> {
+    let known = MEMBERS.iter().find(|(theirs, ours)| match dialect {
+        // pgvector has no bit of its own.
+        Dialect::Pgvector(_) => *ours == member && member != "bit",
+        Dialect::Pgvectors => *theirs == member,
+    });
+    let function = FUNCTIONS.iter().find(|f| **f == member);
+    known.map(|(_, ours)| *ours).or(function.copied())
+}
+
+/// A literal of bits before its type, `'[1, 0]'::vectors.bvector`, is '10' in pgvector's words.
+fn bits(words: &mut [String], member: &str) {
+    let literal = words
+        .len()
+        .checked_sub(3)
+        .filter(|i| words[*i].starts_with("'["));
+    if let (Some(i), "bit") = (literal, member) {
+        words[i].retain(|c| c == '\'' || c == '0' || c == '1');
+    }
 }
 
 /// What the versions of the servers say differently, or not at all.
