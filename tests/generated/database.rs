@@ -14,7 +14,6 @@ const OFF: &[&str] = &[
     "regclass column",
     "no binary form",
     "oid vectors",
-    "vector aggregates",
     "empty tsquery",
 ];
 

@@ -99,6 +99,10 @@ const FUNCTIONS: [&str; 13] = [
 /// The words of a statement over vectors without those that its translation may add, drop or move. What the statement means is asked
 /// of both sides by rows and probes; here is seen that it is there, on the same columns and with the same numbers.
 pub fn loose(words: &[String]) -> Vec<String> {
+    let moves = |word: &String| {
+        let vector = word.starts_with("'[") || word.starts_with("'{");
+        vector || MOVES.contains(&word.as_str()) || FUNCTIONS.contains(&word.as_str())
+    };
     const MOVES: [&str; 31] = [
         "AS",
         "(",
@@ -136,10 +140,7 @@ pub fn loose(words: &[String]) -> Vec<String> {
     for word in words {
         if let Some(body) = body(word) {
             kept.extend(loose(&body));
-        } else if !(word.starts_with("'[") || word.starts_with("'{"))
-            && !MOVES.contains(&word.as_str())
-            && !FUNCTIONS.contains(&word.as_str())
-        {
+        } else if !moves(word) {
             kept.push(word.clone());
         }
     }
