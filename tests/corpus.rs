@@ -150,5 +150,6 @@ applications! {
     supabase_match_documents_answers_as_before: "supabase-match-documents",
     stores_of_many_frameworks_answer_side_by_side: "stores",
     every_word_of_pgvector_answers_as_before: "every-word",
+    every_word_in_a_function_answers_as_before: "every-body",
     a_home_made_search_keeps_views_checks_and_functions: "home-made",
 }
