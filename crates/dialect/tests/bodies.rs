@@ -172,3 +172,24 @@ fn a_body_that_merges_rows_by_vectors_is_made_as_it_is_and_named() {
             .starts_with("its body groups, sorts or merges rows by whole vectors")
     );
 }
+
+#[test]
+fn every_statement_of_plpgsql_that_holds_sql_is_said() {
+    let (statements, _) = words().noted("FUNCTION", "assigned(public.vector)");
+    for piece in [
+        "u vectors.vector;",
+        "d := pg_catalog.sqrt((q OPERATOR(vectors.<->) '[1,1,1]')::double precision);",
+        "SELECT v INTO u FROM public.items WHERE pg_catalog.sqrt((items.v OPERATOR(vectors.<->) q)::double precision) < 3 ORDER BY items.v OPERATOR(vectors.<->) q LIMIT 1;",
+        "(i.v OPERATOR(vectors.<=>) q)::double precision AS distance FROM public.items i ORDER BY i.v OPERATOR(vectors.<=>) q LIMIT 3 LOOP",
+        "WHERE id = -1 AND pg_catalog.sqrt((v OPERATOR(vectors.<->) q)::double precision) > 1;",
+        "SELECT vectors.vector_normalize(i.v) FROM public.items i WHERE false RETURNING pg_catalog.sqrt((v OPERATOR(vectors.<->) q)::double precision) INTO d;",
+        "RETURN d + (q OPERATOR(vectors.<=>) u)::double precision;",
+        "RETURN (- (q OPERATOR(vectors.<#>) '[1,2,3]')::double precision);",
+    ] {
+        assert!(
+            statements[0].contains(piece),
+            "{piece} is not in {}",
+            statements[0]
+        );
+    }
+}

@@ -42,10 +42,14 @@ fn a_sort_key_that_must_be_what_is_shown_is_cast_like_it() {
         "distinct_sorted",
         &["ORDER BY ((v OPERATOR(vectors.<=>) w)::double precision)"],
     );
+}
+
+#[test]
+fn the_order_of_a_window_stays_bare_too() {
     assert_says(
         "VIEW",
         "windowed",
-        &["OVER (ORDER BY ((v OPERATOR(vectors.<=>) w)::double precision))"],
+        &["OVER (ORDER BY (v OPERATOR(vectors.<=>) w)) AS row_number"],
     );
 }
 

@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{context, fixture, newer, shapes};
+use common::{context, fixture, newer, shapes, words};
 use pgv2rs_dialect::dump::{Entry, ObjectId, parse};
 use pgv2rs_dialect::rewrite;
 
@@ -117,6 +117,58 @@ fn statements_cut_anywhere_never_panic_and_never_pass_a_vector() {
                 "{} cut at {cut}: {passed}",
                 entry.name
             );
+        }
+    }
+}
+
+/// What stands at the bottom of deep nesting is said as anywhere else, without an end of the stack.
+#[test]
+fn deep_expressions_over_vectors_are_said() {
+    let mut context = words().context;
+    let object = ObjectId {
+        class: 1259,
+        oid: 1,
+    };
+    let member = "operator public.<=>(public.vector,public.vector)".to_owned();
+    context.dependents.insert(object, vec![member]);
+    for (open, close) in [
+        ("(", ")"),
+        ("abs(", ")"),
+        ("(1 + ", ")"),
+        ("CASE WHEN true THEN ", " END"),
+    ] {
+        for depth in [30, 300, 2_000] {
+            let (open, close) = (open.repeat(depth), close.repeat(depth));
+            let text =
+                format!("CREATE VIEW v AS SELECT {open}(v OPERATOR(public.<=>) w){close} AS x");
+            let translated = rewrite::entry(&view(text), &context);
+            let expected = "((v OPERATOR(vectors.<=>) w)::double precision)";
+            assert!(
+                translated.statements.concat().contains(expected),
+                "{open:.20} {depth}: {:?}",
+                translated.findings
+            );
+        }
+    }
+}
+
+#[test]
+fn bodies_cut_anywhere_never_panic() {
+    let source = words();
+    for entry in source
+        .entries
+        .iter()
+        .filter(|entry| entry.kind == "FUNCTION")
+    {
+        let statement = &entry.statements[0];
+        let body = statement.find(" AS $").map_or(statement.len(), |at| at + 5);
+        for cut in (body..statement.len()).step_by(3) {
+            let broken = Entry {
+                statements: vec![format!("{} <=> é {}", &statement[..cut], &statement[cut..])],
+                ..entry.clone()
+            };
+            let translated = rewrite::entry(&broken, &source.context);
+            assert!(!translated.left_out || translated.statements.is_empty());
         }
     }
 }

@@ -13,7 +13,26 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 pub(super) fn is_key(node: &SyntaxNode) -> bool {
     above(node)
         .filter(|above| above.kind() == SyntaxKind::SORT_BY)
-        .is_some_and(|key| query(&key).is_some())
+        .is_some_and(|key| query(&key).is_some() || of_window(&key))
+}
+
+/// Whether an element is in the order of a window, which an index can give as well. RANGE adds to the keys, and needs their type.
+fn of_window(sort_by: &SyntaxNode) -> bool {
+    let window = sort_by
+        .ancestors()
+        .nth(3)
+        .filter(|node| node.kind() == SyntaxKind::WINDOW_SPEC);
+    let select = sort_by.ancestors().find_map(ast::Select::cast);
+    let grouped =
+        select.is_some_and(|select| child::<ast::GroupByClause>(select.syntax()).is_some());
+    window.is_some_and(|window| {
+        !grouped
+            && !window
+                .text()
+                .to_string()
+                .to_ascii_uppercase()
+                .contains("RANGE")
+    })
 }
 
 /// The query whose order an element is in.
