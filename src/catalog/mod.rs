@@ -142,8 +142,8 @@ pub struct Type {
     pub bound: u32,
     /// Of a composite type: those that are not dropped, in order.
     pub attributes: Vec<Attribute>,
-    /// It is the row type of a table, whose columns are its attributes.
-    pub of_table: bool,
+    /// It is the row type of this table, whose columns are its attributes.
+    pub of_table: Option<u32>,
     pub has_binary: bool,
     /// The type of pgvector that this is.
     pub vector: Option<SourceType>,

@@ -35,6 +35,8 @@ pub enum Shape {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
     pub name: String,
+    /// The table whose column it is, of a row type.
+    pub table: Option<u32>,
     pub type_oid: u32,
     pub shape: Shape,
 }
@@ -89,6 +91,7 @@ pub fn shape(types: &HashMap<u32, Type>, oid: u32, typmod: i32) -> Shape {
         'c' => {
             let part = |a: &super::Attribute| Part {
                 name: a.name.clone(),
+                table: ty.of_table,
                 type_oid: a.type_oid,
                 shape: shape(types, a.type_oid, a.typmod),
             };

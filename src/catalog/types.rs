@@ -60,7 +60,7 @@ fn vector(oid: u32, extension: Option<&str>, name: &str) -> Option<SourceType> {
 async fn attributes(client: &Client, types: &mut HashMap<u32, Type>) -> Result<()> {
     let sql = "WITH used AS (SELECT atttypid AS oid FROM pg_catalog.pg_attribute UNION SELECT typbasetype FROM pg_catalog.pg_type \
           UNION SELECT rngsubtype FROM pg_catalog.pg_range) \
-        SELECT c.reltype, c.relkind <> 'c', a.attname::text, a.atttypid, a.atttypmod FROM pg_catalog.pg_attribute a \
+        SELECT c.reltype, CASE WHEN c.relkind <> 'c' THEN c.oid END, a.attname::text, a.atttypid, a.atttypmod FROM pg_catalog.pg_attribute a \
         JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_type t ON t.oid = c.reltype \
         WHERE a.attnum > 0 AND NOT a.attisdropped \
         AND (c.relkind = 'c' OR t.oid IN (SELECT oid FROM used) OR t.typarray IN (SELECT oid FROM used)) \

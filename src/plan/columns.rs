@@ -185,6 +185,7 @@ impl Decider<'_> {
         let builder = Builder {
             types: &self.source.types,
             to: if from.is_some() { &own } else { &usual },
+            column: &|table, column| self.of_column(table, column),
             finite_intervals: self.finite_intervals,
         };
         match builder.travel(&shape) {
@@ -199,6 +200,18 @@ impl Decider<'_> {
                 },
             ),
         }
+    }
+
+    /// What a column of a table becomes, for values of the table's row type; the inner None for what stays.
+    fn of_column(&self, table: u32, column: &str) -> Option<Option<TargetType>> {
+        let relation = self.source.relation(table)?;
+        let column = relation.columns.iter().find(|c| c.name == column)?;
+        let from = vector_of(&shape(&self.source.types, column.type_oid, column.typmod))?;
+        let wish = self.wish(relation, column).map(|(_, to)| to);
+        Some(
+            self.target_type(relation, column, from, wish)
+                .map(|(to, _)| to),
+        )
     }
 
     /// What the column becomes, and why where that needs a word; None for bits that stay bits.

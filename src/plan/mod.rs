@@ -219,7 +219,7 @@ fn domains(source: &Source, wishes: &Wishes) -> HashMap<u32, TypeChange> {
 fn attributes(source: &Source, wishes: &Wishes) -> Columns {
     let mut found = Columns::new();
     let composites = source.types.iter();
-    let composites = composites.filter(|(_, ty)| ty.kind == 'c' && !ty.of_table);
+    let composites = composites.filter(|(_, ty)| ty.kind == 'c' && ty.of_table.is_none());
     for (oid, ty) in composites {
         for attribute in &ty.attributes {
             let change = usual_change(source, wishes, attribute.type_oid, attribute.typmod);
@@ -242,6 +242,7 @@ fn usual_change(source: &Source, wishes: &Wishes, oid: u32, typmod: i32) -> Opti
     let builder = Builder {
         types: &source.types,
         to: &|from| wishes.usual(from),
+        column: &|_, _| None,
         finite_intervals: false,
     };
     builder.travel(&shape).ok()?.vector()

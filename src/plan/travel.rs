@@ -90,6 +90,8 @@ impl Travel {
 pub struct Builder<'a> {
     pub types: &'a HashMap<u32, Type>,
     pub to: &'a dyn Fn(SourceType) -> Option<TargetType>,
+    /// The same for a column of a table, since values of its row type follow it. The outer None: it is no vector.
+    pub column: &'a dyn Fn(u32, &str) -> Option<Option<TargetType>>,
     /// The target is older than PostgreSQL 17, and the source is not.
     pub finite_intervals: bool,
 }
@@ -107,7 +109,12 @@ impl Builder<'_> {
             },
             Shape::Array { element, of } => self.array(*element, of)?,
             Shape::Composite(parts) => {
-                let part = |p: &Part| Ok((self.named(p.type_oid), self.travel(&p.shape)?));
+                let part = |p: &Part| {
+                    let own = p.table.and_then(|table| (self.column)(table, &p.name));
+                    let to = |from| own.unwrap_or_else(|| (self.to)(from));
+                    let of_part = Builder { to: &to, ..*self };
+                    Ok((of_part.named(p.type_oid), of_part.travel(&p.shape)?))
+                };
                 composite(parts.iter().map(part).collect::<Result<_, String>>()?)?
             }
             Shape::Range(bound) => match self.travel(bound)? {
@@ -321,6 +328,7 @@ mod tests {
         let builder = Builder {
             types: &types,
             to: &|_| Some(to),
+            column: &|_, _| None,
             finite_intervals: true,
         };
         builder.travel(&shape(&types, oid, -1))

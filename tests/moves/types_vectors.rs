@@ -89,3 +89,19 @@ fn indexes_and_views_over_columns_of_a_domain_know_that_it_is_a_vector() {
             .any(|line| line.contains("near"))
     );
 }
+
+/// The row type of a table changes with the table's columns, whatever those become.
+#[test]
+fn values_of_a_tables_row_type_follow_the_columns_of_the_table() {
+    let pair = Pair::with(
+        "CREATE TABLE base (id int, v vector(2), w vector(2), b bit(5), c bit(5)); CREATE INDEX ON base USING hnsw (b bit_hamming_ops);
+         CREATE TABLE log (id int PRIMARY KEY, was base, lines base[]); INSERT INTO base VALUES (1, '[1,2]', '[0.1,-4]', B'10101', B'11000');
+         INSERT INTO log SELECT 7, base, ARRAY[base, NULL] FROM base",
+    );
+    pair.copy(&["--map", "public.base.w=vecf16"]);
+    let found = "SELECT (was).v::real[]::text, (was).w::text, (was).b::text, (was).c, (lines[1]).b::text, lines[2] IS NULL FROM log";
+    assert_eq!(
+        pair.target.rows(found),
+        ["{1,2}|[0.099975586, -4]|[1, 0, 1, 0, 1]|11000|[1, 0, 1, 0, 1]|t"]
+    );
+}
