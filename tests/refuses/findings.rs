@@ -215,6 +215,7 @@ fn the_usage_page_explains_every_option() {
         "--role-map",
         "--no-owner",
         "--no-privileges",
+        "--output",
         "PGV2RS_SOURCE",
     ] {
         assert!(outcome.out.contains(option), "{option}\n{}", outcome.out);
