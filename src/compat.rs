@@ -46,6 +46,10 @@ pub async fn add(
             "CREATE SCHEMA {0}; GRANT USAGE ON SCHEMA {0} TO PUBLIC".replace("{0}", &quote(name));
         Step::own(Phase::BeforeData, "SCHEMA for --compat-operators", make)
     });
+    match make_schema {
+        true => schema.needs.in_database.push(format!("SCHEMA {name}")),
+        false => schema.needs.schemas.extend([dump_name(name)]),
+    }
     let steps = made.into_iter().chain(new.into_iter().map(step));
     schema.add_before_definitions(steps.collect());
     Ok(())

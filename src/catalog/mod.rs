@@ -43,6 +43,8 @@ pub struct Source {
     pub roles: HashSet<String>,
     /// By what text is sorted.
     pub locale: String,
+    /// Collations of pg_catalog that columns and indexes name, with the relation.
+    pub collations: Vec<(String, u32)>,
     pub encoding: String,
     pub vector_version: String,
     pub vector_schema: String,

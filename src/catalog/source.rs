@@ -41,6 +41,7 @@ pub async fn tables_now(client: &Client) -> Result<Vec<(u32, String, String)>> {
 /// Reads all that the plan needs, inside the snapshot that `client` is in.
 pub async fn read(client: &Client) -> Result<Source> {
     let mut source = database(client).await?;
+    source.collations = collations(client).await?;
     source.extensions = extensions::source(client).await?;
     source.types = types::read(client).await?;
     source.relations = relations(client).await?;
@@ -81,6 +82,18 @@ async fn database(client: &Client) -> Result<Source> {
         roles: roles.iter().map(|r| r.get(0)).collect(),
         ..Source::default()
     })
+}
+
+/// The user's own come by pg_dump; the database's default is the target's matter.
+async fn collations(client: &Client) -> Result<Vec<(String, u32)>> {
+    let sql = format!(
+        "SELECT DISTINCT k.collname::text, coalesce(x.indrelid, c.oid) FROM pg_catalog.pg_attribute a \
+         JOIN pg_catalog.pg_class c ON c.oid = a.attrelid JOIN pg_catalog.pg_collation k ON k.oid = a.attcollation \
+         LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = c.oid \
+         WHERE NOT a.attisdropped AND k.collnamespace = 'pg_catalog'::regnamespace AND k.collprovider <> 'd' AND {USER_RELATION} ORDER BY 1, 2"
+    );
+    let rows = rows(client, "the collations", &sql).await?;
+    Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect())
 }
 
 async fn relations(client: &Client) -> Result<Vec<Relation>> {

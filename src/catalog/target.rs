@@ -29,6 +29,8 @@ pub struct Target {
     pub tablespaces: HashSet<String>,
     /// By what text is sorted.
     pub locale: String,
+    /// The collations of pg_catalog that this database may use.
+    pub collations: HashSet<String>,
     /// Event triggers that fire for what this program does.
     pub event_triggers: Vec<String>,
     /// What it has to offer, by name.
@@ -88,6 +90,7 @@ pub async fn read(client: &Client) -> Result<Target> {
             .collect(),
         locale: names(client, super::LOCALE).await?.concat(),
         event_triggers: names(client, EVENT_TRIGGERS).await?,
+        collations: names(client, COLLATIONS).await?.into_iter().collect(),
         extensions: extensions::target(client).await?,
     })
 }
@@ -123,7 +126,7 @@ async fn relations(client: &Client) -> Result<HashMap<(String, String), Existing
           UNION ALL SELECT 'vector index ' || i.relname FROM pg_catalog.pg_index x \
           JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid JOIN pg_catalog.pg_am am ON am.oid = i.relam \
           WHERE x.indrelid = c.oid AND am.amname = 'vectors'), \
-        pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_table_privilege(c.oid, 'INSERT') \
+        pg_catalog.has_table_privilege(c.oid, 'SELECT') AND NOT pg_catalog.row_security_active(c.oid) AND pg_catalog.has_table_privilege(c.oid, 'INSERT') \
           AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'), pg_catalog.pg_has_role(c.relowner, 'USAGE') \
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relpersistence <> 't' \
@@ -159,6 +162,9 @@ pub async fn has_rows(client: &Client, schema: &str, table: &str) -> Result<bool
         .map_err(on(&format!("table {name}")))?;
     Ok(row.get(0))
 }
+
+const COLLATIONS: &str = "SELECT collname::text FROM pg_catalog.pg_collation WHERE collnamespace = 'pg_catalog'::regnamespace \
+    AND collencoding IN (-1, (SELECT encoding FROM pg_catalog.pg_database WHERE datname = current_database()))";
 
 /// On statements, not on logins; the extensions' own know what they do.
 const EVENT_TRIGGERS: &str = "SELECT t.evtname::text FROM pg_catalog.pg_event_trigger t WHERE t.evtenabled IN ('O', 'A') \

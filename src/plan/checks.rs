@@ -1,5 +1,7 @@
 //! In: both servers and a table's place on the target. Out: what makes a run impossible, all of it at once, each with its remedy.
 
+use std::collections::{BTreeMap, HashSet};
+
 use super::{ColumnPlan, Finding, Severity, Wishes};
 use crate::catalog::target::Target;
 use crate::catalog::{Relation, Source, ident};
@@ -51,6 +53,27 @@ pub fn servers(source: &Source, target: &Target, wishes: &Wishes) -> Vec<Finding
         findings.extend(vectors_extension(target));
     }
     findings
+}
+
+/// What sorts by a collation that the target lacks is refused in the rehearsal; this says it once, with the remedy.
+pub fn collations(source: &Source, target: &Target, selected: &HashSet<u32>) -> Vec<Finding> {
+    let mut lacking: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for (name, relation) in &source.collations {
+        if selected.contains(relation) && !target.collations.contains(name) {
+            let user = source.relation(*relation).map(Relation::display);
+            lacking.entry(name).or_default().extend(user);
+        }
+    }
+    let finding = |(name, users): (&str, Vec<String>)| {
+        let object = format!("collation {}", ident(name));
+        let reason = format!("is not on the target, and is used by {}", users.join(", "));
+        Finding::new(Severity::Decision, object, reason).remedy(format!(
+            "give the target's system the locale and SELECT pg_import_system_collations('pg_catalog'), or make one of that name there: CREATE COLLATION \
+             pg_catalog.{} (…); with --allow-findings those are left out",
+            crate::connect::quote(name)
+        ))
+    };
+    lacking.into_iter().map(finding).collect()
 }
 
 /// What is otherwise on the target, and worth knowing.
@@ -152,7 +175,7 @@ pub fn places(
         )),
         (Some(there), SchemaSource::Existing) => {
             if !there.may_fill {
-                let grant = format!("GRANT SELECT, INSERT ON {} TO {} (and USAGE on its schema)", relation.quoted(), crate::connect::quote(&target.access.role));
+                let grant = format!("GRANT SELECT, INSERT ON {} TO {} (and USAGE on its schema; its policies must not bind the role)", relation.quoted(), crate::connect::quote(&target.access.role));
                 findings.push(problem("the target's role may not fill it".into(), &grant));
             }
             for obstacle in &there.obstacles {

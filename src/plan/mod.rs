@@ -199,6 +199,7 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
             plan.tables.push(table_plan(relation, decided.copied));
         }
     }
+    findings.extend(checks::collations(source, target, selected));
     bits_users(source, &mut plan.context);
     findings.extend(unused_mappings(wishes.mappings, &used));
     findings.extend(partitions_agree(source, &plan.context, selected));

@@ -73,9 +73,12 @@ pub async fn rehearse(
         let Some(severity) = severity(&step) else {
             continue;
         };
-        let finding =
-            Finding::new(severity, &step.object, format!("the target refuses it: {}", said(&step, &error)))
-                .remedy("mend what the message names on the target, or let --allow-findings leave the object out");
+        let finding = Finding::new(
+            severity,
+            &step.object,
+            format!("the target refuses it: {}", said(&step, &error)),
+        )
+        .remedy(remedy(&step));
         let relation = step
             .id
             .filter(|id| id.class == class::RELATION)
@@ -89,6 +92,14 @@ pub async fn rehearse(
     client.batch_execute("ROLLBACK").await.map_err(attempt)?;
     schema.steps = passed;
     Ok(findings)
+}
+
+fn remedy(step: &Step) -> String {
+    // Settings of a database are its owner's.
+    match step.object.starts_with("setting ") {
+        true => format!("as the database's owner or a superuser, after the run: {}; --allow-findings goes on without it", step.shown().join("; ")),
+        false => "mend what the message names on the target, or let --allow-findings leave the object out".into(),
+    }
 }
 
 /// For a GRANT or REVOKE that is not the role's to do the server has a warning only.

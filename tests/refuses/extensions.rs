@@ -65,6 +65,41 @@ fn an_extension_that_nothing_selected_needs_is_no_matter() {
 }
 
 #[test]
+fn a_collation_that_the_target_lacks_is_named_with_what_uses_it() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int, v vector(1)); INSERT INTO t VALUES (1, '[1]'); CREATE TABLE plain (w text COLLATE \"C\", x text)",
+    );
+    let there = |db: &crate::common::Db| {
+        db.one("SELECT count(*) FROM pg_collation WHERE collname = 'pg_c_utf8'") == "1"
+    };
+    if !there(&pair.source) || there(&pair.target) {
+        println!("skipped: needs a source with pg_c_utf8 (PostgreSQL 17) and an older target");
+        return;
+    }
+    pair.source.exec("CREATE TABLE sorted (id int, w text COLLATE pg_c_utf8); CREATE INDEX by_x ON plain (x COLLATE pg_c_utf8)");
+    let words = [
+        "collation pg_c_utf8",
+        "used by public.plain, public.sorted",
+        "pg_import_system_collations",
+    ];
+    pair.run(&[]).refused(2, &words);
+    let outcome = pair.run(&["--allow-findings"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    assert_eq!(outcome.tables(), ["public.plain", "public.t"]);
+    let whole = Pair {
+        source: pair.source,
+        target: crate::common::Db::create(
+            &crate::common::Place::target(),
+            &crate::common::unique("whole"),
+        ),
+    };
+    whole
+        .target
+        .exec("CREATE COLLATION pg_catalog.pg_c_utf8 (locale = 'C.UTF-8')");
+    whole.copy(&[]);
+}
+
+#[test]
 fn rows_that_users_keep_in_an_extensions_tables_are_not_lost_in_silence() {
     let pair = Pair::with("CREATE TABLE t (id int, v vector(1)); INSERT INTO t VALUES (1, '[1]')");
     // A member that counts as configuration, as PostGIS's spatial_ref_sys does.
