@@ -35,7 +35,7 @@ pub async fn add(
     let (skipped, new): (Vec<Object>, Vec<Object>) = wanted.into_iter().partition(is_there);
     let (casts, new): (Vec<Object>, Vec<Object>) = new
         .into_iter()
-        .partition(|o| o.kind == Kind::Cast && !there.owns_types);
+        .partition(|o| matches!(o.kind, Kind::Cast | Kind::Aggregate) && !there.owns_types);
     let notes = notes(&skipped, &casts, &new, sparse(plan));
     let object = format!("schema {}", catalog::ident(name));
     let note = |(reason, remedy)| Finding::new(Severity::Note, &object, reason).remedy(remedy);
@@ -61,6 +61,7 @@ fn step(object: Object) -> Step {
         Kind::Operator => "OPERATOR",
         Kind::Domain => "DOMAIN",
         Kind::Cast => "CAST",
+        Kind::Aggregate => "AGGREGATE",
     };
     let name = format!("{kind} {}", object.name);
     Step::own(Phase::BeforeData, &name, object.sql)
@@ -95,7 +96,7 @@ fn notes(
         notes.push((reason.to_string(), remedy.to_string()));
     }
     if !casts.is_empty() {
-        let reason = "gets no casts from and to arrays and bit strings: only the owner of PGVecto.rs's types may make them";
+        let reason = "gets no casts from and to arrays and bit strings, and no avg and sum: only the owner of PGVecto.rs's types may make them";
         let sql: Vec<&str> = casts.iter().map(|o| o.sql.as_str()).collect();
         notes.push((
             reason.to_string(),
@@ -163,6 +164,10 @@ async fn there(target: &Session, name: &str, wanted: &[Object]) -> Result<There>
     for (kind, sql) in [
         (
             Kind::Function,
+            "SELECT n FROM unnest($1::text[]) AS n WHERE pg_catalog.to_regprocedure(n) IS NOT NULL",
+        ),
+        (
+            Kind::Aggregate,
             "SELECT n FROM unnest($1::text[]) AS n WHERE pg_catalog.to_regprocedure(n) IS NOT NULL",
         ),
         (

@@ -130,6 +130,8 @@ fn old_functions_give_the_numbers_of_pgvector() {
         let sql = format!("SELECT id, {sql} FROM items ORDER BY id");
         pair.alike(&sql, &sql);
     }
+    let aggregates = "SELECT l2_distance(avg(e), '[0,0,0]'), l2_distance(sum(e), '[0,0,0]'), count(e) FROM items";
+    pair.alike(aggregates, aggregates);
     let zero = "SELECT l2_distance(l2_normalize('[0,0]'::vector), '[0,0]')";
     pair.same_answer(zero);
     let dims = pair

@@ -1,6 +1,6 @@
 //! Old names for new types: what makes `embedding <=> $1` and `cosine_distance(a, b)` work on the target as they were written.
 //!
-//! In: the schema to put them into. Out: functions, operators, domains and casts over PGVecto.rs's types, as SQL, in the order in
+//! In: the schema to put them into. Out: functions, operators, domains, casts and aggregates over PGVecto.rs's types, as SQL, in the order in
 //! which they can be made, each with the name by which a server can be asked whether it is there already. Nothing is asked here.
 //!
 //! An operator must be inlined into the one that the index knows. So its function is one expression, STRICT over a strict
@@ -16,6 +16,8 @@ pub enum Kind {
     Operator,
     /// By `to_regtype`.
     Domain,
+    /// By `to_regprocedure` as well. Only a superuser may make one over PGVecto.rs's internal state.
+    Aggregate,
     /// By the `to_regtype`s of both ends of `name`, `source AS target`. Only the owner of one of them may make it.
     Cast,
 }
@@ -51,7 +53,13 @@ pub fn objects(schema: &str) -> Vec<Object> {
     made.domain("vector", VECTOR);
     made.domain("halfvec", VECF16);
     made.casts();
+    made.aggregate("avg");
+    made.aggregate("sum");
     made.objects
+}
+
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 struct Made {
@@ -227,6 +235,28 @@ impl Made {
             "$1::vectors.vector::real[]",
         );
         self.cast(VECF16, "real[]", "halfvec_to_float4", VECF16, "ASSIGNMENT");
+    }
+
+    /// PGVecto.rs's own aggregate under another name, as it is defined on the server. With one difference: its final function changes
+    /// the state, and says so here. Where it does not, avg and sum of one column in one query share a state, and one of them is wrong.
+    fn aggregate(&mut self, name: &str) {
+        let ours = format!("{}.{name}({VECTOR})", self.schema);
+        let create = format!(
+            "CREATE AGGREGATE {} (SFUNC = %s, STYPE = %s%s%s%s, FINALFUNC_MODIFY = READ_WRITE, PARALLEL = SAFE)",
+            ours.replace('%', "%%")
+        );
+        let optional = |clause: &str, column: &str| {
+            format!("CASE WHEN a.{column} <> 0 THEN ', {clause} = ' || a.{column} ELSE '' END")
+        };
+        let body = format!(
+            "BEGIN EXECUTE (SELECT pg_catalog.format({}, a.aggtransfn, pg_catalog.format_type(a.aggtranstype, NULL), {}, {}, \
+             CASE WHEN a.agginitval IS NOT NULL THEN ', INITCOND = ' || pg_catalog.quote_literal(a.agginitval) ELSE '' END) \
+             FROM pg_catalog.pg_aggregate a WHERE a.aggfnoid = pg_catalog.to_regprocedure('vectors.{name}({VECTOR})')); END",
+            literal(&create),
+            optional("FINALFUNC", "aggfinalfn"),
+            optional("COMBINEFUNC", "aggcombinefn"),
+        );
+        self.add(Kind::Aggregate, ours, format!("DO {}", literal(&body)));
     }
 
     fn function(&mut self, name: &str, arguments: &str, returns: &str, body: &str) {

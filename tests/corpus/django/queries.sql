@@ -26,10 +26,8 @@ WHERE ("shop_item"."embedding" <-> '[0.5,0.1,-0.2,0.3,0.9,-0.7]') < 1.2 ORDER BY
 SELECT "shop_item"."id" FROM "shop_item"
 WHERE ("shop_item"."embedding" <-> '[0.5,0.1,-0.2,0.3,0.9,-0.7]') < 1.2 * 1.2 ORDER BY "shop_item"."id";
 
--- name: aggregate(Sum)
-SELECT count(*), l2_distance(sum("shop_item"."embedding"), '[0,0,0,0,0,0]') FROM "shop_item";
--- on the target: the aggregates are PGVecto.rs's own
-SELECT count(*), l2_distance(vectors.sum("shop_item"."embedding"), '[0,0,0,0,0,0]') FROM "shop_item";
+-- name: aggregate(Avg), aggregate(Sum)
+SELECT count(*), l2_distance(avg("shop_item"."embedding"), '[0,0,0,0,0,0]'), l2_distance(sum("shop_item"."embedding"), '[0,0,0,0,0,0]') FROM "shop_item";
 
 -- name: save
 BEGIN;
