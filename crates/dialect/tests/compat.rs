@@ -10,8 +10,13 @@ fn quotes_the_schema_wherever_it_stands() {
     assert_eq!(plain.len(), odd.len());
     for (plain, odd) in plain.iter().zip(&odd) {
         let expected = |text: &str| text.replace("\"public\"", "\"It's \"\"Odd\"\".one\"");
-        assert_eq!(odd.sql, expected(&plain.sql));
         assert_eq!(odd.name, expected(&plain.name));
+        // A statement inside of a string inside of a string has its quotes doubled twice.
+        let sql = match odd.kind {
+            Kind::Aggregate => expected(&plain.sql).replace("It's", "It''''s"),
+            _ => expected(&plain.sql),
+        };
+        assert_eq!(odd.sql, sql);
     }
 }
 
