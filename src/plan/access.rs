@@ -16,6 +16,8 @@ pub struct Needs {
     pub schemas: BTreeSet<String>,
     /// What the database itself has to allow: schemas, publications, extensions.
     pub in_database: Vec<String>,
+    /// For whom default privileges are set.
+    pub defaults: BTreeSet<String>,
     /// Who is to own something, and where: in schemas, or (None) a publication in the database itself.
     pub owners: BTreeMap<String, BTreeSet<Option<String>>>,
 }
@@ -175,6 +177,19 @@ pub fn steps(
             object(),
             format!("may not make {names} the owner of anything, and objects that come are owned so"),
             format!("GRANT {names} TO {to}; or --no-owner makes all of it {to}'s; or --role-map names other owners"),
+        ));
+    }
+    let defaults = needs
+        .defaults
+        .iter()
+        .filter(|r| !target.access.becomes.contains(*r));
+    let defaults: Vec<String> = defaults.map(|r| quote(r)).collect();
+    if !defaults.is_empty() {
+        let names = defaults.join(", ");
+        findings.push(problem(
+            object(),
+            format!("may not set default privileges for {names}"),
+            format!("GRANT {names} TO {to}; or --no-privileges; or --role-map names others"),
         ));
     }
     for (owner, place) in strangers {

@@ -148,12 +148,15 @@ impl Translation<'_> {
         if statements.iter().any(|s| s.starts_with("CREATE ")) {
             needs.schemas.extend(entry.schema.clone());
         }
-        let owned = |s: &String| s.starts_with("ALTER ") && s.contains(" OWNER TO ");
-        let owner = entry
+        let role = entry
             .owner
             .as_deref()
             .and_then(|o| context.roles.on_target(o));
-        if let Some(owner) = owner.filter(|_| statements.iter().any(owned)) {
+        if entry.kind == "DEFAULT ACL" {
+            needs.defaults.extend(role.map(String::from));
+        }
+        let owned = |s: &String| s.starts_with("ALTER ") && s.contains(" OWNER TO ");
+        if let Some(owner) = role.filter(|_| statements.iter().any(owned)) {
             let places = needs.owners.entry(owner.to_string()).or_default();
             if entry.schema.is_some() || entry.kind == "PUBLICATION" {
                 places.insert(entry.schema.clone());
