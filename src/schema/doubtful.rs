@@ -104,7 +104,8 @@ async fn values(
         Side::Source,
         format!("looking what {} holds", table.display),
     ))?;
-    Ok(rows.iter().map(|r| r.get(0)).collect())
+    // In SQL_ASCII a text may be no UTF-8; such a one is left to the copy.
+    Ok(rows.iter().filter_map(|r| r.try_get(0).ok()).collect())
 }
 
 /// A composite may hold anything beside.
