@@ -241,6 +241,7 @@ async fn before_data(
 /// What must be known before the snapshot: patterns, and the version that pg_dump has to match.
 async fn before_snapshot(options: &Options) -> Result<(select::Patterns, u32)> {
     let session = options.source.connect().await?;
+    catalog::names::are_text(&session).await?;
     let patterns = select::patterns(&session, options).await?;
     let sql = "SELECT current_setting('server_version_num')::int4";
     let row = session

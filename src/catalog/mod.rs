@@ -4,6 +4,7 @@
 pub mod access;
 pub mod extensions;
 mod members;
+pub mod names;
 mod partitions;
 pub mod portable;
 pub mod settings;

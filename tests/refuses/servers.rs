@@ -209,3 +209,23 @@ fn another_encoding_on_the_target_is_refused() {
     let outcome = run::start_between(&pair.source.place, &latin.place, &[]).ended();
     outcome.refused(2, &["encoding", "LATIN1", "UTF8"]);
 }
+
+/// A database in SQL_ASCII may hold any bytes, in names too.
+#[test]
+fn names_that_are_not_utf_8_are_refused_by_what_they_name() {
+    let (name, options) = (unique("bytes"), "ENCODING 'SQL_ASCII' LOCALE 'C'");
+    let pair = Pair {
+        source: Db::create_as(&Place::source(), &name, options),
+        target: Db::create_as(&Place::target(), &name, options),
+    };
+    pair.source.exec(
+        "CREATE EXTENSION vector; CREATE TABLE t (v vector(1));
+         DO $$ BEGIN EXECUTE pg_catalog.format('ALTER TABLE t ADD COLUMN %I int', pg_catalog.convert_from('\\x63e9', 'SQL_ASCII')); END $$",
+    );
+    refused_untouched(
+        &pair,
+        || pair.run(&[]),
+        3,
+        &["the column \"c\u{fffd}\"", "is not UTF-8", "rename it"],
+    );
+}
