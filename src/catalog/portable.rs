@@ -25,7 +25,7 @@ pub enum Shape {
     Composite(Vec<Part>),
     Range(Box<Shape>),
     Multirange(Box<Shape>),
-    /// It has no binary form, or an OID of its cluster in it: its text says what it is. The name of the type.
+    /// It has no binary form that every server takes, or an OID of its cluster in it: its text says what it is. The name of the type.
     Text(String),
     /// No rows can hold it.
     Nothing(String),
@@ -50,6 +50,9 @@ const INTERVAL: u32 = 1186;
 const OID_ALIASES: [u32; 12] = [
     24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191, 8326,
 ];
+
+/// int2vector, oidvector and tsquery: their own receive functions refuse what their send functions write for an empty value.
+const EMPTY_REFUSED: [u32; 3] = [22, 30, 3615];
 
 pub fn is_oid_alias(oid: u32) -> bool {
     OID_ALIASES.contains(&oid)
@@ -99,6 +102,7 @@ pub fn shape(types: &HashMap<u32, Type>, oid: u32, typmod: i32) -> Shape {
         }
         'r' => Shape::Range(boxed(ty.bound, -1)),
         'm' => Shape::Multirange(boxed(ty.bound, -1)),
+        _ if EMPTY_REFUSED.contains(&oid) => Shape::Text(ty.name.clone()),
         // The modifier of an array is that of its elements.
         _ if ty.element != 0 => Shape::Array {
             element: ty.element,

@@ -13,7 +13,7 @@ use crate::error::Result;
 pub async fn read(client: &Client) -> Result<HashMap<u32, Type>> {
     // An array is what its element says is one: a category is only the word of whoever made the type.
     let sql = "SELECT t.oid, pg_catalog.format_type(t.oid, NULL), n.nspname::text, t.typname::text, x.extname::text, t.typtype, \
-        CASE WHEN t.oid IN (22, 30) OR EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid) \
+        CASE WHEN EXISTS (SELECT FROM pg_catalog.pg_type e WHERE e.oid = t.typelem AND e.typarray = t.oid) \
           THEN t.typelem ELSE 0 END, \
         t.typbasetype, t.typtypmod, t.typsend <> 0 AND t.typreceive <> 0 \
         FROM pg_catalog.pg_type t JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace \

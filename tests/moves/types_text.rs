@@ -109,3 +109,14 @@ fn access_lists_and_partitions_of_such_types_come_too() {
     pair.same_answer("SELECT id, a::text FROM acls");
     pair.same_answer("SELECT id, c, v::real[]::text FROM p1");
 }
+
+/// Servers refuse what they send themselves for these when they are empty.
+#[test]
+fn empty_queries_and_vectors_of_oids_come_as_text() {
+    let pair = Pair::with(
+        "CREATE TYPE held AS (q tsquery, o oidvector); CREATE TABLE t (id int PRIMARY KEY, q tsquery, qs tsquery[], o oidvector, i int2vector, os oidvector[], h held, v vector(1));
+         INSERT INTO t VALUES (1, '', '{\"\",a & b}', '', '', '{\"\",1 2}', ROW('', ''), '[1]'), (2, 'a:*', '{}', '1 2', '-1 0', '{}', ROW('b', '3'), '[2]'), (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+    );
+    pair.copy(&[]);
+    pair.same_answer("SELECT id, q, qs, o, i, os, h, v::real[]::text FROM t ORDER BY id");
+}
