@@ -125,14 +125,14 @@ fn a_check_that_cannot_be_said_is_left_out_and_the_table_comes() {
         assert_eq!(
             reasons,
             [format!(
-                "the {constraint} uses the taxicab distance <+> of pgvector, which PGVecto.rs has not; it is left out"
+                "the {constraint} uses the distance <+> of pgvector, which PGVecto.rs has not; it is left out"
             )]
         );
     }
     assert!(
         words()
             .left_out("CHECK CONSTRAINT", "checks late_taxi")
-            .contains("taxicab")
+            .contains("distance <+>")
     );
     assert_says(
         "TABLE",

@@ -233,10 +233,6 @@ fn an_operator_whose_owner_the_text_does_not_tell_is_a_finding() {
 #[test]
 fn what_the_target_has_not_is_named() {
     let source = words();
-    assert_eq!(
-        source.left_out("VIEW", "taxicab"),
-        "uses the taxicab distance <+> of pgvector, which PGVecto.rs has not"
-    );
     for name in ["grouped", "united"] {
         assert!(
             source
@@ -309,5 +305,51 @@ fn a_column_that_was_mapped_decides_the_type_of_what_it_is_measured_against() {
             "ORDER BY (v OPERATOR(vectors.<=>) '[1,2,3]'::vectors.vector::vectors.vecf16)"
         ),
         "{view}"
+    );
+}
+
+#[test]
+fn a_distance_without_an_operator_is_summed_up_and_said() {
+    let (statements, notes) = words().noted("VIEW", "taxicab");
+    assert!(statements[0].contains(
+        "(SELECT pg_catalog.sum(pg_catalog.abs(e.x::double precision - e.y)) \
+         FROM ROWS FROM (pg_catalog.unnest(v::real[]), pg_catalog.unnest(w::real[])) AS e(x, y))) AS d\n"
+    ), "{}", statements[0]);
+    assert_eq!(
+        notes,
+        ["measures with <+> over arrays of the numbers, since the target has no operator for it"]
+    );
+}
+
+#[test]
+fn over_arrays_nothing_of_pgvecto_rs_is_said() {
+    let mut source = words();
+    source.context.real_array = true;
+    let columns = source
+        .context
+        .columns
+        .values_mut()
+        .chain(source.context.attributes.values_mut());
+    columns
+        .flat_map(|columns| columns.values_mut())
+        .for_each(|change| change.to = TargetType::RealArray);
+    source
+        .context
+        .domains
+        .values_mut()
+        .for_each(|change| change.to = TargetType::RealArray);
+    for entry in &source.entries {
+        let translated = pgv2rs_dialect::rewrite::entry(entry, &source.context);
+        let text = translated.statements.concat();
+        assert!(!text.contains("vectors."), "{text}");
+    }
+    let near = source.noted("VIEW", "shown").0;
+    assert!(
+        near[0].contains(
+            "(SELECT pg_catalog.sqrt(pg_catalog.sum((e.x::double precision - e.y) ^ 2)) \
+         FROM ROWS FROM (pg_catalog.unnest(v), pg_catalog.unnest('{1,2,3}'::real[])) AS e(x, y))"
+        ),
+        "{}",
+        near[0]
     );
 }

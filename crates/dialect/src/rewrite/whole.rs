@@ -13,7 +13,9 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 pub(super) fn translate(draft: &mut Draft) {
     let place = match draft.entry.kind.as_str() {
         "INDEX" | "STATISTICS" => Place::Immutable,
-        "CHECK CONSTRAINT" | "CONSTRAINT" | "DEFAULT" | "DOMAIN CONSTRAINT" => Place::Check,
+        "TRIGGER" | "CHECK CONSTRAINT" | "CONSTRAINT" | "DEFAULT" | "DOMAIN CONSTRAINT" => {
+            Place::Check
+        }
         _ => Place::Query,
     };
     if draft.entry.kind.starts_with("OPERATOR ")

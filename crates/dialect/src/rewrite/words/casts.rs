@@ -99,8 +99,14 @@ fn value(words: &mut Words, inner: &SyntaxNode, from: Kind, found: Written) -> S
     let to = words.usual(found.from);
     let sparse = found.from == SourceType::Sparsevec;
     if found.array {
-        if sparse && literals::string(&bare(inner)).is_some() {
+        let literal = literals::string(&bare(inner));
+        if sparse && literal.is_some() {
             words.cannot("has a literal of an array of sparse vectors");
+        }
+        if let (Some(literal), TargetType::RealArray) = (literal, to) {
+            // One array of two dimensions: its rows stand without quotes.
+            let rows = literals::vector(&literal.replace('"', ""), false, to);
+            return rows.unwrap_or_else(|| inner.text().to_string());
         }
         return words.say(inner);
     }

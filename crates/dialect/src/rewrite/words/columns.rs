@@ -12,8 +12,16 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 /// A name of one part or several. A qualifier is not a column, and is not looked at alone.
 pub(super) fn say(words: &mut Words, node: &SyntaxNode) -> Option<String> {
-    if words.kind(node) == Kind::Vector(TargetType::Bvector) {
-        return Some(bits_unless_carried(words, node));
+    match words.kind(node) {
+        Kind::Vector(TargetType::Bvector) => return Some(bits_unless_carried(words, node)),
+        Kind::BitArray if !carried(words, node) => {
+            let bits = format!(
+                "pg_catalog.array_to_string(({})::integer[], '')",
+                node.text()
+            );
+            return Some(format!("{bits}::\"bit\""));
+        }
+        _ => {}
     }
     let base = node.children().next();
     match base {

@@ -4,7 +4,7 @@
 //! (PGVecto.rs measures in `real`). A function without an equal is a problem.
 
 use super::kinds::Kind;
-use super::{Owner, Words, equality, operand, operators, settings};
+use super::{Owner, Words, equality, operand, operators, settings, sums};
 use crate::rewrite::written::integer;
 use crate::syntax::{all, child, name};
 use crate::types::TargetType;
@@ -163,6 +163,7 @@ fn translate(words: &mut Words, call: &SyntaxNode, function: &str) -> Option<Str
                 list(words, call)
             ))
         }
+        ("vector_norm" | "l2_norm", [vector]) => sums::norm(words, function, vector),
         ("l2_normalize", [_]) if !words.real_array() => {
             words.note(
                 "normalizes vectors: of a vector of zeros pgvector gives zeros, and PGVecto.rs NaN",

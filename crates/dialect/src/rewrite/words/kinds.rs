@@ -18,6 +18,8 @@ pub(in super::super) enum Kind {
     Vector(TargetType),
     /// A string of bits that stays one.
     Bits,
+    /// What was a string of bits, and is an array of real on the target.
+    BitArray,
     /// An array of numbers.
     Array,
     Text,
@@ -291,9 +293,11 @@ fn one(kinds: impl Iterator<Item = Kind>) -> Kind {
 }
 
 pub(super) fn of_change(change: &TypeChange) -> Kind {
-    match change.array {
-        true => Kind::Other,
-        false => Kind::Vector(change.to),
+    let of_bits = matches!(change.from, SourceType::Bit | SourceType::Varbit);
+    match change.to {
+        _ if change.array => Kind::Other,
+        TargetType::RealArray if of_bits => Kind::BitArray,
+        to => Kind::Vector(to),
     }
 }
 

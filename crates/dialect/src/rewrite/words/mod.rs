@@ -15,6 +15,7 @@ mod literals;
 mod operators;
 mod settings;
 mod sorting;
+mod sums;
 
 use super::{Context, mention};
 use crate::syntax::{Edits, range};

@@ -5,7 +5,9 @@
 //! an index is used.
 
 use super::kinds::Kind;
-use super::{Owner, Place, Words, above, casts, columns, functions, literals, operand, sorting};
+use super::{
+    Owner, Place, Words, above, casts, columns, functions, literals, operand, sorting, sums,
+};
 use crate::syntax::name;
 use crate::types::TargetType;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
@@ -79,16 +81,18 @@ pub(super) fn say(words: &mut Words, node: &SyntaxNode) -> Option<String> {
     if sorting::is_key(node) {
         return bare_distance(words, operator, operands);
     }
-    if above(node).is_some_and(|above| above.kind() == SyntaxKind::TARGET) {
-        words.shows_distance = true;
-    }
+    let shown = above(node).is_some_and(|above| above.kind() == SyntaxKind::TARGET);
+    words.shows_distance |= shown && !sums::needed(words, operator, operands);
     value(words, operator, operands)
 }
 
 /// The distance that an expression is, bare.
 pub(super) fn distance(words: &mut Words, node: &SyntaxNode) -> Option<String> {
     let operation = pgvectors(words, node)?;
-    if !DISTANCES.contains(&operation.operator.as_str()) {
+    let operands = [&operation.left, &operation.right];
+    if !DISTANCES.contains(&operation.operator.as_str())
+        || sums::needed(words, &operation.operator, operands)
+    {
         return None;
     }
     bare_distance(
@@ -112,7 +116,9 @@ fn pgvectors(words: &mut Words, node: &SyntaxNode) -> Option<Operation> {
     let kinds = [words.kind(&operation.left), words.kind(&operation.right)];
     let of_bits = matches!(operator, "<~>" | "<%>");
     let known = match kinds {
-        kinds if of_bits && kinds.contains(&Kind::Bits) => Some(true),
+        kinds if of_bits && (kinds.contains(&Kind::Bits) || kinds.contains(&Kind::BitArray)) => {
+            Some(true)
+        }
         kinds if kinds.contains(&Kind::Vector(TargetType::Bvector)) && !of_bits => Some(false),
         [a, b] if a.is_vector() == Some(true) || b.is_vector() == Some(true) => Some(true),
         [a, b] if a.is_vector() == Some(false) || b.is_vector() == Some(false) => Some(false),
@@ -157,6 +163,9 @@ pub(super) fn value(
     if matches!(operator, "<~>" | "<%>") && !measured_as_vectors(words, operands) {
         return of_bits(words, operator, operands);
     }
+    if sums::needed(words, operator, operands) {
+        return sums::distance(words, operator, operands);
+    }
     let distance = bare_distance(words, operator, operands)?;
     words.single_precision();
     let number = format!("({distance})::double precision");
@@ -171,12 +180,8 @@ pub(super) fn value(
 
 /// The operator alone: its order is pgvector's, its number is not.
 fn bare_distance(words: &mut Words, operator: &str, operands: [&SyntaxNode; 2]) -> Option<String> {
-    let kinds = operands.map(|operand| words.kind(operand));
-    if words.real_array() || kinds.contains(&Kind::Vector(TargetType::RealArray)) {
-        words.cannot(format!(
-            "uses the distance {operator} of pgvector, which real[] has not"
-        ));
-        return None;
+    if sums::needed(words, operator, operands) {
+        return sums::distance(words, operator, operands);
     }
     if matches!(operator, "<~>" | "<%>") {
         if !measured_as_vectors(words, operands) {
@@ -185,10 +190,6 @@ fn bare_distance(words: &mut Words, operator: &str, operands: [&SyntaxNode; 2]) 
         let [left, right] = operands.map(|operand| columns::as_vector(words, operand));
         let target = if operator == "<~>" { "<->" } else { "<~>" };
         return Some(format!("{left} OPERATOR(vectors.{target}) {right}"));
-    }
-    if operator == "<+>" {
-        words.cannot("uses the taxicab distance <+> of pgvector, which PGVecto.rs has not");
-        return None;
     }
     let [left, right] = aligned(words, operands);
     Some(format!("{left} OPERATOR(vectors.{operator}) {right}"))
