@@ -5,17 +5,12 @@ use super::names::{Names, ident};
 use super::random::Rng;
 use super::types::Type;
 use super::{
-    constraints, expressions, hierarchy, indexes, routines, rules, settings, surroundings, tables,
-    usertypes, views,
+    bytype, constraints, expressions, hierarchy, indexes, routines, rules, searches, settings,
+    surroundings, tables, usertypes, views,
 };
 
 /// What the program cannot move yet: such things are not made.
-const OFF: &[&str] = &[
-    "regclass column",
-    "no binary form",
-    "oid vectors",
-    "empty tsquery",
-];
+const OFF: &[&str] = &["oid vectors", "empty tsquery"];
 
 /// An object that has no counterpart on the target: the plan must name it, and it must be the only thing that is missing there.
 #[derive(Debug)]
@@ -71,6 +66,8 @@ impl Table {
 
 pub struct Database {
     pub name: String,
+    /// What the program is told beside the two servers.
+    pub arguments: Vec<String>,
     /// Where pgvector lives.
     pub extension: String,
     pub roles: Vec<String>,
@@ -96,6 +93,7 @@ impl Database {
             extension: place
                 .pick(&["public", "public", "extensions", "Ext \"x\".y"])
                 .to_string(),
+            arguments: vec!["--jobs".into(), rng.fork("jobs").between(1, 3).to_string()],
             roles: Vec::new(),
             schemas: vec!["public".into()],
             types: Vec::new(),
@@ -116,6 +114,8 @@ impl Database {
         views::make(&mut database);
         routines::make(&mut database);
         expressions::make(&mut database);
+        searches::make(&mut database);
+        bytype::make(&mut database);
         rules::make(&mut database);
         surroundings::make(&mut database);
         rules::watch(&mut database);

@@ -56,11 +56,11 @@ pub fn seed(seed: u64) -> Result<(), Failure> {
 
 fn moved(database: &Database, pair: &Pair) -> Result<(), Wrong> {
     make(database, pair).map_err(|e| ("making the source", e))?;
-    let arguments: &[&str] = match database.decisions.is_empty() {
-        true => &[],
-        false => &["--allow-findings"],
-    };
-    let outcome = pair.run(arguments);
+    let mut arguments: Vec<&str> = database.arguments.iter().map(String::as_str).collect();
+    if !database.decisions.is_empty() {
+        arguments.push("--allow-findings");
+    }
+    let outcome = pair.run(&arguments);
     run_succeeded(database, &outcome).map_err(|e| ("the run", e))?;
     let said = |(stage, text): Wrong| (stage, format!("{text}\n{}", outcome.everything()));
     dump::compare(database, pair)

@@ -10,6 +10,7 @@
 mod common;
 
 mod blind;
+mod bytype;
 mod constraints;
 mod database;
 mod dump;
@@ -24,6 +25,7 @@ mod random;
 mod routines;
 mod rows;
 mod rules;
+mod searches;
 mod settings;
 mod surroundings;
 mod tables;

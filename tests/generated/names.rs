@@ -112,7 +112,8 @@ impl Names {
                 let at = self.rng.below(self.words.len());
                 let word = self.words.swap_remove(at);
                 // Beside the extension a table or a type cannot have the name of one of its types.
-                match ["vector", "halfvec", "sparsevec", "l2_distance"].contains(&word) && !COLUMNS.contains(&stem)
+                match ["vector", "halfvec", "sparsevec", "l2_distance"].contains(&word)
+                    && !COLUMNS.contains(&stem)
                 {
                     true => format!("{stem}{number}"),
                     false => word.to_string(),

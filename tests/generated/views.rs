@@ -93,6 +93,17 @@ fn materialized(database: &mut Database, table: &Table, rng: &mut Rng) {
         "CREATE MATERIALIZED VIEW {name} AS SELECT {columns} FROM {} t{filled}",
         table.sql()
     ));
+    let vector = table.columns.iter().find(|c| tame(c).is_some());
+    if let Some(column) = vector.filter(|_| rng.percent(50) && database.has("vector indexes")) {
+        let (column, vector) = (ident(&column.name), tame(column));
+        if let (Some(vector), true) = (vector, columns.contains(&format!("t.{column}"))) {
+            let index = ident(database.fresh("mvidx"));
+            let words = vector.words.name();
+            database.add(format!(
+                "CREATE INDEX {index} ON {name} USING hnsw ({column} {words}_l2_ops)"
+            ));
+        }
+    }
     if let Some(key) = &table.key {
         let key = ident(key);
         if columns.contains(&format!("t.{key}")) {
