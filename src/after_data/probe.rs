@@ -72,7 +72,7 @@ async fn invalid(session: &Client, relations: &[(String, String)]) -> Result<Vec
 /// The index's own expression, operator and condition, from the catalog.
 const SEARCHED: &str = "SELECT n.nspname::text, t.relname::text, pg_catalog.pg_get_indexdef(x.indexrelid, 1, false), \
     pg_catalog.format('OPERATOR(%I.%s)', o.nspname, op.oprname), pg_catalog.pg_get_expr(x.indpred, x.indrelid), \
-    pg_catalog.format_type(op.oprleft, NULL) \
+    pg_catalog.format_type(op.oprleft, NULL), t.relispopulated \
     FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid \
     JOIN pg_catalog.pg_namespace s ON s.oid = i.relnamespace JOIN pg_catalog.pg_class t ON t.oid = x.indrelid \
     JOIN pg_catalog.pg_namespace n ON n.oid = t.relnamespace JOIN pg_catalog.pg_opclass oc ON oc.oid = x.indclass[0] \
@@ -108,6 +108,10 @@ async fn search_seen(session: &Client, index: &VectorIndex) -> std::result::Resu
     let (key, operator): (String, String) = (row.get(2), row.get(3));
     let predicate: Option<String> = row.get(4);
     let ty: String = row.get(5);
+    // A materialized view that has no data on the source has none here: there is nothing to search.
+    if !row.get::<_, bool>(6) {
+        return Ok(());
+    }
     let table = crate::connect::quote_qualified(&schema, &table);
     let condition = predicate.map_or(String::new(), |p| format!(" AND ({p})"));
     let query = format!(

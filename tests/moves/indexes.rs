@@ -352,3 +352,16 @@ fn ordinary_indexes_beside_the_vectors_are_as_they_were() {
     pair.copy(&[]);
     pair.same_answer("SELECT indexdef FROM pg_indexes WHERE tablename = 't' ORDER BY 1");
 }
+
+#[test]
+fn a_vector_index_over_a_materialized_view_without_data_is_not_called_broken() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(2)); INSERT INTO t VALUES (1, '[1,2]');
+         CREATE MATERIALIZED VIEW m AS SELECT id, v FROM t WITH NO DATA; CREATE INDEX near ON m USING hnsw (v vector_l2_ops)",
+    );
+    pair.copy(&[]);
+    pair.same_answer("SELECT relispopulated FROM pg_class WHERE relname = 'm'");
+    pair.target.exec("REFRESH MATERIALIZED VIEW m");
+    let nearest = "SELECT id FROM m ORDER BY v OPERATOR(vectors.<->) '[1,2]' LIMIT 1";
+    assert_eq!(pair.target.one(nearest), "1");
+}
