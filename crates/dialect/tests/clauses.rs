@@ -3,7 +3,7 @@
 mod common;
 
 use common::{assert_says, words};
-use pgv2rs_dialect::rewrite::Severity;
+use pgv2rs_dialect::rewrite::{self, Severity};
 use pgv2rs_dialect::types::TargetType;
 
 #[test]
@@ -224,5 +224,24 @@ fn a_default_takes_the_type_that_the_column_was_mapped_to() {
     assert!(
         default.ends_with("SET DEFAULT '[1,1,1]'::vectors.vecf16::vectors.vector(3)"),
         "{default}"
+    );
+}
+
+#[test]
+fn a_quoted_schema_of_pgvector_is_known_in_the_name_of_a_privilege() {
+    let source = words();
+    let mut entry = source
+        .entry("ACL", "FUNCTION l2_distance(public.vector, public.vector)")
+        .clone();
+    entry.name = "FUNCTION l2_distance(\"Ext S\".vector, \"Ext S\".vector)".to_owned();
+    entry.schema = Some("Ext S".to_owned());
+    let context = rewrite::Context {
+        vector_schema: "Ext S".to_owned(),
+        ..source.context.clone()
+    };
+    let translated = rewrite::entry(&entry, &context);
+    assert_eq!(
+        (translated.statements, translated.left_out),
+        (vec![], false)
     );
 }

@@ -40,12 +40,13 @@ fn is_member(signature: &str, schema: &str) -> bool {
     let Some((function, args)) = signature.split_once('(') else {
         return false;
     };
-    let types = ["vector", "halfvec", "sparsevec", "bit"].map(|ty| (format!("{schema}.{ty}"), ty));
+    let quoted = format!("\"{}\"", schema.replace('"', "\"\""));
     let known = |arg: &str| {
-        let arg = arg.trim();
-        types
-            .iter()
-            .any(|(qualified, ty)| arg == qualified || (*ty == "bit" && arg == "bit"))
+        let qualified = arg.trim().rsplit_once('.');
+        let of_ours = qualified.is_some_and(|(place, ty)| {
+            (place == schema || place == quoted) && SourceType::of_extension(ty).is_some()
+        });
+        of_ours || arg.trim() == "bit"
     };
     let args: Vec<&str> = args.trim_end_matches(')').split(',').collect();
     MEASURES.contains(&function) && args.first().is_some_and(|first| known(first))
