@@ -7,6 +7,10 @@ use crate::catalog::target::Target;
 use crate::catalog::{Relation, Source, ident};
 use crate::cli::{Format, SchemaSource};
 
+/// Majors that have been moved from and to.
+const OLDEST_SOURCE: u32 = 13;
+const OLDEST_TARGET: u32 = 14;
+
 /// What is wrong with the two servers before any table is looked at.
 pub fn servers(source: &Source, target: &Target, wishes: &Wishes) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -22,12 +26,18 @@ pub fn servers(source: &Source, target: &Target, wishes: &Wishes) -> Vec<Finding
             "name the new cluster in --target",
         );
     }
-    if source.version_num < 120_000 {
-        problem(
-            "source",
-            format!("version {} is older than 12", source.version_num / 10_000),
-            "upgrade the source first",
-        );
+    for (side, version_num, oldest) in [
+        ("source", source.version_num, OLDEST_SOURCE),
+        ("target", target.version_num, OLDEST_TARGET),
+    ] {
+        let version = version_num / 10_000;
+        if version < oldest {
+            problem(
+                side,
+                format!("version {version} is older than {oldest}"),
+                "upgrade it first",
+            );
+        }
     }
     if target.encoding != source.encoding {
         let reason = format!(

@@ -289,6 +289,19 @@ fn all_that_is_wrong_with_the_servers_is_said_at_once() {
 }
 
 #[test]
+fn a_server_of_a_version_that_was_never_tried_is_a_problem() {
+    let (mut old, mut older) = (source(Vec::new()), target());
+    (old.version_num, older.version_num) = (120_022, 130_023);
+    let plan = planned(&old, &older, &wishes(&[]));
+    let found = reasons(&plan, Severity::Problem);
+    assert!(found.contains(&"version 12 is older than 13"), "{found:?}");
+    assert!(found.contains(&"version 13 is older than 14"), "{found:?}");
+    (old.version_num, older.version_num) = (130_023, 140_023);
+    let plan = planned(&old, &older, &wishes(&[]));
+    assert_eq!(reasons(&plan, Severity::Problem), [""; 0]);
+}
+
+#[test]
 fn a_taken_place_is_a_problem_and_an_existing_table_must_be_empty_and_bare() {
     let source = source(vec![table(1, "t", vec![column("v", VECTOR, 3)])]);
     let existing = |has_rows, ty: &str, obstacles: &[&str]| {
