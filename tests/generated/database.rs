@@ -9,9 +9,6 @@ use super::{
     surroundings, tables, usertypes, views,
 };
 
-/// What the program cannot move yet: such things are not made.
-const OFF: &[&str] = &[];
-
 /// An object that has no counterpart on the target: the plan must name it, and it must be the only thing that is missing there.
 #[derive(Debug)]
 pub struct Decision {
@@ -125,12 +122,7 @@ impl Database {
 
     /// Whether this database has the feature; always the same answer.
     pub fn has(&self, feature: &str) -> bool {
-        self.may(feature) && self.stream(feature).percent(self.richness)
-    }
-
-    /// Whether the program can move such things.
-    pub fn may(&self, feature: &str) -> bool {
-        !OFF.contains(&feature)
+        self.stream(feature).percent(self.richness)
     }
 
     /// Random numbers for a part of the generator.

@@ -22,7 +22,7 @@ struct Place {
 
 pub fn make(database: &mut Database) {
     let mut rng = database.stream("expressions");
-    if !database.has("expressions") || !database.may("distances") {
+    if !database.has("expressions") {
         return;
     }
     domain(database, &mut rng);

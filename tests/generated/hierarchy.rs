@@ -75,10 +75,7 @@ fn tree(database: &mut Database, rng: &mut Rng) {
         .types
         .iter()
         .filter(|t| matches!(t.kind, Kind::Enum(_)));
-    let mut types: Vec<Type> = enums
-        .filter(|_| database.may("hash by enum"))
-        .cloned()
-        .collect();
+    let mut types: Vec<Type> = enums.cloned().collect();
     types.extend(["text", "uuid", "date", "integer"].map(Type::named));
     let ty = types[rng.below(types.len())].clone();
     let mut columns = Vec::new();
@@ -98,7 +95,7 @@ fn tree(database: &mut Database, rng: &mut Rng) {
     for _ in 0..rng.below(3) {
         columns.push(Column {
             name: database.fresh("c"),
-            ty: usertypes::plain(database, rng),
+            ty: usertypes::plain(rng),
             not_null: false,
             counted: false,
             written: true,

@@ -115,7 +115,7 @@ fn vector(database: &mut Database, table: &Table, column: &Column, rng: &mut Rng
     let name = ident(&column.name);
     let shape = match &column.ty.kind {
         Kind::Vector(vector) => dense_or_sparse(vector, &name, table.shape, rng),
-        Kind::Plain(plain) if plain.sql == "bit(11)" && database.may("bit indexes") => {
+        Kind::Plain(plain) if plain.sql == "bit(11)" => {
             let class = *rng.pick(&["bit_hamming_ops", "bit_jaccard_ops"]);
             Some(format!("USING hnsw ({name} {class})"))
         }

@@ -121,7 +121,7 @@ impl Names {
             }
             _ => {
                 let name = self.rng.pick(&ODD).replace('#', &number.to_string());
-                // See OFF, "headers in schema names".
+                // pg_dump's comments are ambiguous about such schemas, and the program reads them.
                 match stem == "schema" && name.contains("; Schema: ") {
                     true => format!("{stem}{number}"),
                     false => name,

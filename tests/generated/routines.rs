@@ -25,7 +25,7 @@ pub fn make(database: &mut Database) {
             part(database, &mut rng);
         }
     }
-    if database.has("vector functions") && database.may("functions over vectors") {
+    if database.has("vector functions") {
         over_vectors(database, &mut rng);
     }
 }
@@ -49,6 +49,19 @@ fn sql_functions(database: &mut Database, rng: &mut Rng) {
         database,
         format!("SELECT {name}(1), {name}(1, 5), {name}(1.5, 2.5)"),
     );
+    database.add(format!(
+        "COMMENT ON FUNCTION {name}(integer, integer) IS 'it''s'"
+    ));
+    database.add(format!(
+        "REVOKE ALL ON FUNCTION {name}(integer, integer) FROM PUBLIC"
+    ));
+    if let Some(role) = database.roles.first() {
+        let role = ident(role);
+        database.add(format!(
+            "GRANT EXECUTE ON FUNCTION {name}(integer, integer) TO {role}"
+        ));
+        database.add(format!("ALTER FUNCTION {name}(numeric[]) OWNER TO {role}"));
+    }
     let name = named(database, "many", rng);
     database.add(format!(
         "CREATE FUNCTION {name}(IN n integer, OUT a integer, OUT b text) RETURNS SETOF record LANGUAGE sql ROWS 5 SET search_path = pg_catalog, \"$user\" SET work_mem = '8MB' AS {}",

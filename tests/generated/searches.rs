@@ -10,7 +10,7 @@ use super::usertypes::named;
 
 pub fn make(database: &mut Database) {
     let mut rng = database.stream("searches");
-    if !database.has("searches") || !database.may("functions over vectors") {
+    if !database.has("searches") {
         return;
     }
     let places: Vec<(String, String, String, Words, String)> = database
@@ -53,15 +53,15 @@ fn search(
     let only = ["", "ONLY "][usize::from(rng.percent(50))];
     let query = rng
         .pick(&[
-            "SELECT t.KEY::bigint, (t.COL OP query) AS d FROM TAB t WHERE t.KEY > low AND t.COL IS NOT NULL ORDER BY t.COL OP query, t.KEY LIMIT count",
-            "SELECT t.KEY::bigint, 1 - (t.COL OP query) FROM TAB t WHERE (t.COL <-> query) < 15.5 ORDER BY t.KEY LIMIT count",
-            "SELECT n.k, n.d FROM (SELECT t.KEY::bigint AS k, t.COL OP query AS d FROM TAB t WHERE t.COL IS NOT NULL) n WHERE n.d > -1e30 ORDER BY n.d, n.k LIMIT count",
-            "WITH near AS (SELECT t.KEY, l2_distance(t.COL, query) AS d FROM TAB t) SELECT near.KEY::bigint, min(near.d) FROM near GROUP BY near.KEY ORDER BY 1",
+            "SELECT t.§1::bigint, (t.§2 §3 query) AS d FROM §4 t WHERE t.§1 > low AND t.§2 IS NOT NULL ORDER BY t.§2 §3 query, t.§1 LIMIT count",
+            "SELECT t.§1::bigint, 1 - (t.§2 §3 query) FROM §4 t WHERE (t.§2 <-> query) < 15.5 ORDER BY t.§1 LIMIT count",
+            "SELECT n.k, n.d FROM (SELECT t.§1::bigint AS k, t.§2 §3 query AS d FROM §4 t WHERE t.§2 IS NOT NULL) n WHERE n.d > -1e30 ORDER BY n.d, n.k LIMIT count",
+            "WITH near AS (SELECT t.§1, l2_distance(t.§2, query) AS d FROM §4 t) SELECT near.§1::bigint, min(near.d) FROM near GROUP BY near.§1 ORDER BY 1",
         ])
-        .replace("KEY", key)
-        .replace("COL", column)
-        .replace("OP", operator)
-        .replace("TAB", &format!("{only}{sql}"));
+        .replace("§1", key)
+        .replace("§2", column)
+        .replace("§3", operator)
+        .replace("§4", &format!("{only}{sql}"));
     let body = match rng.below(3) {
         0 => format!("LANGUAGE sql STABLE AS $tag$ {query}; $tag$"),
         1 => format!("LANGUAGE plpgsql STABLE AS $tag$ BEGIN RETURN QUERY {query}; END $tag$"),

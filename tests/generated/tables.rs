@@ -4,7 +4,7 @@
 use super::database::{Column, Database, Shape, Table};
 use super::names::ident;
 use super::random::Rng;
-use super::types::{Kind, Type};
+use super::types::Type;
 use super::usertypes;
 
 pub fn make(database: &mut Database) {
@@ -27,10 +27,27 @@ struct Draft {
 }
 
 fn table(database: &mut Database, rng: &mut Rng) {
+    let schema = rng.pick(&database.schemas).clone();
+    // Now and then there is one of the same name in another schema.
+    let twin = database
+        .tables
+        .last()
+        .filter(|t| t.schema != schema && rng.percent(30));
+    let twin = twin.map(|t| t.name.clone());
+    let taken = |name: &String| {
+        database
+            .tables
+            .iter()
+            .any(|t| t.schema == schema && t.name == *name)
+    };
+    let name = match twin.filter(|name| !taken(name)) {
+        Some(name) => name,
+        None => database.fresh("t"),
+    };
     let mut draft = Draft {
         table: Table {
-            schema: rng.pick(&database.schemas).clone(),
-            name: database.fresh("t"),
+            schema,
+            name,
             columns: Vec::new(),
             key: None,
             rows: 0,
@@ -104,36 +121,18 @@ fn column(database: &mut Database, draft: &mut Draft, rng: &mut Rng) {
     let ty = match rng.below(10) {
         0 | 1 => usertypes::vector(database, rng),
         2..=4 if !own.is_empty() => rng.pick(&own).clone(),
-        5 => Type::array(usertypes::plain(database, rng)),
+        5 => Type::array(usertypes::plain(rng)),
         6 => Type::array(usertypes::vector(database, rng)),
         7 if !own.is_empty() => Type::array(rng.pick(&own).clone()),
-        _ => usertypes::plain(database, rng),
+        _ => usertypes::plain(rng),
     };
-    if travels(database, &ty) {
-        plain_column(database, draft, ty, rng);
-    }
-}
-
-/// Whether the program can move such a column; see OFF.
-fn travels(database: &Database, ty: &Type) -> bool {
-    let may = |feature| database.may(feature);
-    match &ty.kind {
-        Kind::Composite(_) => may("composite column"),
-        Kind::Range(_) | Kind::Multirange(_) => may("user range column"),
-        Kind::Array(of) => match &of.kind {
-            Kind::Plain(_) | Kind::Vector(_) => true,
-            _ => may("enum array") && travels(database, of),
-        },
-        Kind::Domain(of) => travels(database, of),
-        Kind::Plain(_) | Kind::Vector(_) | Kind::Enum(_) => true,
-    }
+    plain_column(database, draft, ty, rng);
 }
 
 fn plain_column(database: &mut Database, draft: &mut Draft, ty: Type, rng: &mut Rng) {
     let name = database.fresh("c");
     let mut words = format!("{} {}", ident(&name), ty.sql);
-    let may = !ty.holds_vector() && (ty.sql != "bit(11)" || database.may("bit defaults"));
-    if rng.percent(20) && may {
+    if rng.percent(20) && !ty.holds_vector() {
         words.push_str(&format!(" DEFAULT {}", ty.maybe(rng, 10)));
     }
     let not_null = rng.percent(10) && !ty.always_null();
@@ -229,7 +228,7 @@ fn drop_columns(database: &mut Database, table: &mut Table, rng: &mut Rng) {
         table.sql(),
         ident(&column.name)
     ));
-    let ty = usertypes::plain(database, rng);
+    let ty = usertypes::plain(rng);
     let name = database.fresh("late");
     database.add(format!(
         "ALTER TABLE {} ADD COLUMN {} {} DEFAULT {}",

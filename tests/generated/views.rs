@@ -33,7 +33,7 @@ pub fn make(database: &mut Database) {
             materialized(database, table, &mut rng);
         }
     }
-    if database.has("distance views") && database.may("distances") {
+    if database.has("distance views") {
         for table in tables
             .iter()
             .filter(|_| rng.percent(60))
@@ -82,6 +82,16 @@ fn view(database: &mut Database, table: &Table, rng: &mut Rng) -> Option<String>
         " WITH (security_invoker = true)",
     ]);
     database.add(format!("CREATE VIEW {name}{options} AS {query}"));
+    if rng.percent(30) {
+        database.add(format!("COMMENT ON VIEW {name} IS 'a\\b ''view'' '"));
+        database.add(format!("GRANT SELECT, DELETE ON {name} TO PUBLIC"));
+    }
+    if rng.percent(20) {
+        let function = named(database, "instead", rng);
+        let trigger = ident(database.fresh("trg"));
+        database.add(format!("CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"));
+        database.add(format!("CREATE TRIGGER {trigger} INSTEAD OF INSERT OR UPDATE ON {name} FOR EACH ROW EXECUTE FUNCTION {function}()"));
+    }
     Some(name)
 }
 
@@ -128,8 +138,13 @@ fn distances(database: &mut Database, table: &Table, rng: &mut Rng) {
         ""
     };
     let point = format!("'{}'::{}", vector.text(rng), column.ty.sql);
-    let operator = *rng.pick(&["<->", "<=>", "<#>"]);
-    let function = *rng.pick(&["l2_distance", "cosine_distance", "inner_product"]);
+    let operator = *rng.pick(&["<->", "<=>", "<#>", "<+>"]);
+    let function = *rng.pick(&[
+        "l2_distance",
+        "cosine_distance",
+        "inner_product",
+        "l1_distance",
+    ]);
     let norm = match vector.words {
         Words::Vector => format!("vector_norm({v})"),
         Words::Halfvec | Words::Sparsevec => format!("l2_norm({v})"),
@@ -142,10 +157,10 @@ fn distances(database: &mut Database, table: &Table, rng: &mut Rng) {
         2 => format!(
             "SELECT {key}, {function}({v}, {point}) AS d, 1 - ({v} <=> {point}) AS similarity FROM {only}{sql}"
         ),
-        3 if vector.words == Words::Vector && database.may("vector aggregates") => {
+        3 if vector.words == Words::Vector => {
             format!("SELECT avg({v}) AS a, sum({v}) AS s, count(*) AS n FROM {only}{sql}")
         }
-        4 if database.may("norms") => {
+        4 => {
             format!("SELECT {key}, {norm} AS n FROM {only}{sql} WHERE {v} IS NOT NULL")
         }
         _ => format!(

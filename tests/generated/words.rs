@@ -64,7 +64,7 @@ pub fn header(text: &str, dialect: &Dialect) -> String {
 
 /// Whether an expression over vectors is among these words.
 pub fn computes(words: &[String]) -> bool {
-    let operators = ["<->", "<=>", "<#>", "<~>", "<%>"];
+    let operators = ["<->", "<=>", "<#>", "<~>", "<%>", "<+>"];
     let vector = |w: &String| w.starts_with("'[") || w.starts_with("'{");
     let has = |w: &String| {
         operators.contains(&w.as_str()) || FUNCTIONS.contains(&w.as_str()) || vector(w)
@@ -72,6 +72,11 @@ pub fn computes(words: &[String]) -> bool {
     words
         .iter()
         .any(|w| has(w) || body(w).is_some_and(|b| computes(&b)))
+}
+
+/// PGVecto.rs has no such distance: a sum over arrays stands in its place, which only its answers can be compared by.
+pub fn has_taxicab(word: &str) -> bool {
+    word.contains("<+>") || word.contains("l1_distance")
 }
 
 /// The tokens of a function's body, which is a string in dollars.
