@@ -130,6 +130,13 @@ fn column(database: &mut Database, draft: &mut Draft, rng: &mut Rng) {
 }
 
 fn plain_column(database: &mut Database, draft: &mut Draft, ty: Type, rng: &mut Rng) {
+    // See there.
+    let beside = draft.table.columns.iter().any(|c| c.ty.excludes(&ty));
+    let ty = if beside || ty.excludes(&ty) {
+        Type::named("text")
+    } else {
+        ty
+    };
     let name = database.fresh("c");
     let mut words = format!("{} {}", ident(&name), ty.sql);
     if rng.percent(20) && !ty.holds_vector() {
@@ -229,6 +236,8 @@ fn drop_columns(database: &mut Database, table: &mut Table, rng: &mut Rng) {
         ident(&column.name)
     ));
     let ty = usertypes::plain(rng);
+    let beside = table.columns.iter().any(|c| c.ty.excludes(&ty));
+    let ty = if beside { Type::named("text") } else { ty };
     let name = database.fresh("late");
     database.add(format!(
         "ALTER TABLE {} ADD COLUMN {} {} DEFAULT {}",

@@ -91,6 +91,35 @@ impl Type {
         }
     }
 
+    /// Its types, to the innermost.
+    fn parts(&self) -> Vec<&Type> {
+        let mut parts = vec![self];
+        match &self.kind {
+            Kind::Vector(_) | Kind::Plain(_) | Kind::Enum(_) => {}
+            Kind::Domain(of) | Kind::Range(of) | Kind::Multirange(of) | Kind::Array(of) => {
+                parts.extend(of.parts());
+            }
+            Kind::Composite(fields) => parts.extend(fields.iter().flat_map(|(_, t)| t.parts())),
+        }
+        parts
+    }
+
+    /// A vector inside of a composite travels in binary only, and some types only as text: the program names a table that has both
+    /// as one that it cannot move.
+    pub fn excludes(&self, other: &Type) -> bool {
+        let text = |t: &Type| {
+            t.parts()
+                .iter()
+                .any(|p| ["int2vector", "oidvector", "tsquery"].contains(&p.sql.as_str()))
+        };
+        let composite = |t: &Type| {
+            t.parts()
+                .iter()
+                .any(|p| matches!(p.kind, Kind::Composite(_)) && p.holds_vector())
+        };
+        (text(self) && composite(other)) || (composite(self) && text(other))
+    }
+
     /// This server can make no value of it: xml, where libxml is not built in.
     pub fn always_null(&self) -> bool {
         match &self.kind {
