@@ -3,7 +3,7 @@
 mod common;
 
 use common::words;
-use pgv2rs_dialect::rewrite::Severity;
+use pgv2rs_dialect::rewrite::{self, Severity, Translated};
 
 fn function(name: &str) -> String {
     words().silent("FUNCTION", name)
@@ -192,4 +192,103 @@ fn every_statement_of_plpgsql_that_holds_sql_is_said() {
             statements[0]
         );
     }
+}
+
+/// What becomes of a function that `words.sql` does not have; nothing else has names of pgvector.
+fn made(statement: &str) -> Translated {
+    let mut source = words();
+    source.context.shared_names.clear();
+    let mut entry = source.entry("FUNCTION", "trigram(text)").clone();
+    entry.statements = vec![statement.to_owned()];
+    rewrite::entry(&entry, &source.context)
+}
+
+fn made_silently(statement: &str) -> String {
+    let translated = made(statement);
+    assert_eq!(translated.findings, [], "{statement}");
+    translated.statements[0].clone()
+}
+
+#[test]
+fn an_operator_over_types_of_postgresql_stays() {
+    for statement in [
+        "CREATE FUNCTION f(a point, b point) RETURNS float8 LANGUAGE sql AS $$ select a <-> b $$",
+        "CREATE FUNCTION f(point, box) RETURNS float8 LANGUAGE sql AS $$ select $1 <-> $2 $$",
+        "CREATE FUNCTION f() RETURNS float8 LANGUAGE sql AS $$ select loc <-> point(0, 0) from places, items $$",
+        "CREATE FUNCTION f() RETURNS float8 LANGUAGE sql AS $$ select '(1,2)'::point <-> loc from places $$",
+        "CREATE FUNCTION f() RETURNS float8 LANGUAGE sql AS $$ select point '(1,2)' <-> v from places $$",
+        "CREATE FUNCTION f(q text) RETURNS tsquery LANGUAGE sql AS $$ select to_tsquery(q) <-> to_tsquery('b') $$",
+        "CREATE FUNCTION f(v numeric, w int) RETURNS numeric LANGUAGE sql AS $$ select v + w from items where v = w $$",
+        "CREATE FUNCTION f(p point) RETURNS float8 LANGUAGE plpgsql AS $$ declare c circle; begin return c <-> p; end $$",
+    ] {
+        assert_eq!(made_silently(statement), statement);
+    }
+}
+
+#[test]
+fn an_operator_over_what_is_known_to_be_a_vector_is_pgvectors() {
+    for (written, said) in [
+        (
+            "$$ select items.v <-> x.y from items, x $$",
+            "items.v OPERATOR(vectors.<->) x.y",
+        ),
+        (
+            "$$ select x.y <-> '[1,2,3]'::vector from x $$",
+            "x.y OPERATOR(vectors.<->) '[1,2,3]'::vectors.vector",
+        ),
+        (
+            "$$ select x.v <-> '[1,2,3]' from x $$",
+            "x.v OPERATOR(vectors.<->) '[1,2,3]'",
+        ),
+        (
+            "$$ select v <-> (select y from x) from unknown $$",
+            "v OPERATOR(vectors.<->) (select y from x)",
+        ),
+    ] {
+        let statement = format!("CREATE FUNCTION f() RETURNS float8 LANGUAGE sql AS {written}");
+        let text = made_silently(&statement);
+        assert!(
+            text.contains(&format!("pg_catalog.sqrt(({said})::double precision)")),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn variables_and_rows_of_a_trigger_have_the_types_of_their_columns() {
+    let text = made_silently(
+        "CREATE FUNCTION f() RETURNS trigger LANGUAGE plpgsql AS $$ declare a public.items.v%TYPE; b a%TYPE; begin \
+         if NEW.v <-> OLD.v > 1 or a <-> b > 1 then raise notice 'moved'; end if; return new; end $$",
+    );
+    for piece in [
+        "if pg_catalog.sqrt((NEW.v OPERATOR(vectors.<->) OLD.v)::double precision) > 1",
+        "pg_catalog.sqrt((a OPERATOR(vectors.<->) b)::double precision) > 1",
+    ] {
+        assert!(text.contains(piece), "{text}");
+    }
+}
+
+#[test]
+fn a_distance_of_something_unknown_is_not_said_and_named() {
+    let statement =
+        "CREATE FUNCTION f() RETURNS float8 LANGUAGE sql AS $$ select a.e <-> b.e from x a, x b $$";
+    let translated = made(statement);
+    assert_eq!(translated.statements, [statement]);
+    let [finding] = translated.findings.as_slice() else {
+        panic!("{:?}", translated.findings)
+    };
+    assert_eq!(finding.severity, Severity::Decision);
+    assert_eq!(
+        finding.reason,
+        "its body uses the operator <-> over operands whose types its text does not tell; it is made as it is"
+    );
+}
+
+#[test]
+fn a_distance_of_something_unknown_in_a_body_about_points_is_taken_for_theirs() {
+    let statement = "CREATE FUNCTION f(q point) RETURNS float8 LANGUAGE sql AS $$ select a.e <-> b.e from x a, x b where a.e ~= q $$";
+    let translated = made(statement);
+    assert_eq!(translated.statements, [statement]);
+    assert_eq!(translated.findings.len(), 1, "{:?}", translated.findings);
+    assert_eq!(translated.findings[0].severity, Severity::Note);
 }

@@ -4,7 +4,7 @@
 //! again. A body in another language, or one that the parser does not know, is only searched: words that are surely pgvector's need a
 //! decision, words that might be are noted.
 
-use super::words::{Kind, Words};
+use super::words::{Kind, Words, names_shapes};
 use super::{Draft, Statement, whole};
 use crate::syntax::{Edits, all, child, name, parse, range};
 use squawk_syntax::ast::{self, AstNode};
@@ -59,6 +59,7 @@ fn said<'a>(root: &SyntaxNode, mut words: Words<'a>) -> Option<Said<'a>> {
         )
     })?;
     let (tree, text, sound) = parsed(&routine)?;
+    words.among_shapes = names_shapes(&root.text().to_string());
     whole::parameters(&mut words, root);
     variables(&mut words, &tree);
     words.look_around(&tree);
@@ -111,8 +112,9 @@ fn parsed(routine: &SyntaxNode) -> Option<(SyntaxNode, String, bool)> {
 fn variables(words: &mut Words, tree: &SyntaxNode) {
     for declared in all::<ast::PlpgsqlVarDecl>(tree) {
         let variable: Option<ast::PlpgsqlVarName> = child(declared.syntax());
-        let kind =
-            child::<ast::Type>(declared.syntax()).map_or(Kind::Unknown, |ty| words.type_kind(&ty));
+        let kind = child::<ast::Type>(declared.syntax()).map(|ty| words.type_kind(&ty));
+        let copied = || Some(words.copied_kind(&child(declared.syntax())?));
+        let kind = kind.or_else(copied).unwrap_or(Kind::Unknown);
         if let Some(variable) = variable {
             words.know(&name(variable.syntax()), kind);
         }

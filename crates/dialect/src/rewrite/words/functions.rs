@@ -116,7 +116,7 @@ fn pgvectors(words: &mut Words, call: &SyntaxNode) -> Option<String> {
     }
 }
 
-fn callee(call: &SyntaxNode) -> Option<(Option<String>, String)> {
+pub(super) fn callee(call: &SyntaxNode) -> Option<(Option<String>, String)> {
     let callee = call.children().next()?;
     if callee.kind() == SyntaxKind::NAME_REF {
         return Some((None, name(&callee)));

@@ -5,7 +5,7 @@
 
 use super::super::Context;
 use super::super::written::{Written, written_as};
-use super::{Words, bare};
+use super::{Words, bare, evidence};
 use crate::syntax::{child, name, path};
 use crate::types::{SourceType, TargetType, TypeChange, default_target};
 use squawk_syntax::ast::{self, AstNode};
@@ -150,13 +150,7 @@ impl Words<'_> {
     fn kind_here(&self, node: &SyntaxNode) -> Kind {
         match node.kind() {
             SyntaxKind::LITERAL => self.literal(node),
-            SyntaxKind::NAME_REF => self.named(&[name(node)]),
-            SyntaxKind::FIELD_EXPR => {
-                let parts = node
-                    .children()
-                    .filter(|part| part.kind() == SyntaxKind::NAME_REF);
-                self.named(&parts.map(|part| name(&part)).collect::<Vec<_>>())
-            }
+            SyntaxKind::NAME_REF | SyntaxKind::FIELD_EXPR => self.named(&evidence::names(node)),
             SyntaxKind::CAST_EXPR => self.cast_kind(node),
             SyntaxKind::ARRAY_EXPR => Kind::Array,
             SyntaxKind::CALL_EXPR => self.call_kind(node),
@@ -189,11 +183,31 @@ impl Words<'_> {
             [qualifier, column] => match self.scope.aliases.get(qualifier) {
                 Some(sources) => one(sources.iter().map(|source| self.of_source(source, column))),
                 // NEW and OLD, and the name of a function before that of its parameter.
-                None => self.named(std::slice::from_ref(column)),
+                None => match self.named(std::slice::from_ref(column)) {
+                    Kind::Unknown
+                        if self.is_bare() && matches!(qualifier.as_str(), "new" | "old") =>
+                    {
+                        self.anywhere(column)
+                    }
+                    kind => kind,
+                },
             },
             [.., relation, column] => self.named(&[relation.clone(), column.clone()]),
             [] => Kind::Unknown,
         }
+    }
+
+    /// The relations behind the qualifier of a name, if it is one that stands in FROM.
+    pub(super) fn alias_of(&self, parts: &[String]) -> Option<Vec<u32>> {
+        let [.., qualifier, _] = parts else {
+            return None;
+        };
+        let relation = |source: &Source| match source {
+            Source::Relation(oid) => Some(*oid),
+            Source::Query(_) => None,
+        };
+        let sources = self.scope.aliases.get(qualifier)?;
+        Some(sources.iter().filter_map(relation).collect())
     }
 
     fn of_source(&self, source: &Source, column: &str) -> Kind {
@@ -245,8 +259,34 @@ impl Words<'_> {
                 "bit" => Kind::Bits,
                 "text" | "character varying" | "varchar" => Kind::Text,
                 text if text.ends_with("[]") => Kind::Array,
+                _ if self.is_bare() => self.unqualified(ty),
                 _ => Kind::Other,
             },
+        }
+    }
+
+    /// A type in a string body that is none of pgvector's: one of PostgreSQL's, or perhaps a domain.
+    fn unqualified(&self, ty: &ast::Type) -> Kind {
+        let ast::Type::PathType(named) = ty else {
+            return Kind::Other;
+        };
+        if evidence::is_plain(&path(named.syntax())) {
+            Kind::Other
+        } else {
+            Kind::Unknown
+        }
+    }
+
+    /// `items.v%TYPE`, or `variable%TYPE`.
+    pub(in super::super) fn copied_kind(&self, ty: &ast::PercentType) -> Kind {
+        let parts = path(ty.syntax());
+        match parts.as_slice() {
+            [variable] => self.named(std::slice::from_ref(variable)),
+            [relation @ .., column] => {
+                let oids = relations(relation, self.context, true).into_iter();
+                one(oids.map(|oid| self.column(oid, column)))
+            }
+            [] => Kind::Unknown,
         }
     }
 

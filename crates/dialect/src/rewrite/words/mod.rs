@@ -9,6 +9,7 @@
 mod casts;
 mod columns;
 mod equality;
+mod evidence;
 mod functions;
 mod kinds;
 mod literals;
@@ -19,6 +20,7 @@ mod sums;
 
 use super::{Context, mention};
 use crate::syntax::{Edits, range};
+pub(super) use evidence::names_shapes;
 pub(super) use kinds::Kind;
 use kinds::Scope;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
@@ -56,6 +58,8 @@ pub(super) struct Words<'a> {
     pub(super) notes: BTreeSet<String>,
     /// A distance is shown, not only used.
     pub(super) shows_distance: bool,
+    /// The text names types that have operators of pgvector's names.
+    pub(super) among_shapes: bool,
 }
 
 /// Whose a name is.
@@ -107,6 +111,7 @@ impl<'a> Words<'a> {
             unclear: BTreeSet::new(),
             notes: BTreeSet::new(),
             shows_distance: false,
+            among_shapes: false,
         }
     }
 

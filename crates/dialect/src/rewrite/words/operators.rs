@@ -124,7 +124,13 @@ fn pgvectors(words: &mut Words, node: &SyntaxNode) -> Option<Operation> {
         [a, b] if a.is_vector() == Some(false) || b.is_vector() == Some(false) => Some(false),
         _ => None,
     };
-    if words.is_bare() && common && operation.schema.is_none() && known != Some(true) {
+    // PostgreSQL has operators of these names for its own types.
+    if words.is_bare() && operation.schema.is_none() && (common || operator == "<->") {
+        match words.evidence([&operation.left, &operation.right], !common) {
+            Some(true) => return Some(operation),
+            None if !common => words.unknown_distance(),
+            _ => {}
+        }
         return None;
     }
     match words.owner(operation.schema.as_deref(), operator, known) {
