@@ -108,7 +108,9 @@ pub async fn planned(
     let problems = plan.worst() == Some(Severity::Problem);
     if !problems {
         let doubtful = schema::doubtful::read(&holder.session, &source.types, &plan.tables).await?;
-        let refused = schema::rehearse(target, &mut schema, &plan.readers, &doubtful).await?;
+        let composites = schema::composites::within(&source.types, &plan.tables);
+        let refused =
+            schema::rehearse(target, &mut schema, &plan.readers, &doubtful, &composites).await?;
         plan.leave_out(refused.iter().filter_map(|r| r.relation));
         plan.findings.extend(refused.into_iter().map(|r| r.finding));
     }

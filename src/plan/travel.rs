@@ -182,7 +182,7 @@ impl Builder<'_> {
     }
 }
 
-fn name(ty: &Type) -> TypeName {
+pub fn name(ty: &Type) -> TypeName {
     TypeName {
         schema: ty.schema.clone(),
         name: ty.type_name.clone(),

@@ -2,6 +2,7 @@
 //! the target; `apply` does them.
 
 mod apply;
+pub mod composites;
 pub mod doubtful;
 pub mod dump;
 mod rehearse;

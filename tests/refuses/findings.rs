@@ -93,6 +93,62 @@ fn paths_that_an_older_target_cannot_read_are_named_before_the_copy() {
     );
 }
 
+/// The dump gives an inheriting table its parent's columns first, and PostgreSQL's own row types grow: nothing in a value says so.
+#[test]
+fn row_types_with_other_attributes_or_another_order_on_the_target_are_named_before_the_copy() {
+    let pair = Pair::with(
+        "CREATE TABLE parent (a text); CREATE TABLE child (c text) INHERITS (parent); ALTER TABLE parent ADD COLUMN b text;
+         CREATE TABLE bits (b bit(4)); CREATE INDEX ON bits USING hnsw (b bit_hamming_ops); CREATE VIEW seen AS SELECT b FROM bits;
+         CREATE TABLE held (id int, x child[], v vector(1)); CREATE TABLE turned (s seen); CREATE TABLE stats (s pg_stat_user_tables);
+         CREATE TYPE pair AS (p parent, r bits, n information_schema.sql_identifier); CREATE TABLE fine (id int, p pair[], s parent, v vector(1));
+         INSERT INTO held VALUES (1, ARRAY[ROW('a', 'c', 'b')::child], '[1]'); INSERT INTO turned VALUES (ROW(B'1010')); INSERT INTO child VALUES ('a', 'c', 'b');
+         INSERT INTO fine VALUES (1, ARRAY[ROW(ROW('a', 'b'), ROW(B'1010'), 'n')::pair], ROW('a', 'b'), '[1]')",
+    );
+    let before = pair.target.catalog();
+    let words = [
+        "column public.held.x: the values of public.child do not name their attributes",
+        "attribute 2 is c here and b there",
+        "column public.turned.s: the values of public.seen",
+        "b has another type there",
+        "column public.stats.s: the values of pg_stat_user_tables",
+    ];
+    let outcome = pair.run(&[]);
+    outcome.refused(2, &words);
+    assert!(
+        !outcome.out.contains("public.fine."),
+        "{}",
+        outcome.everything()
+    );
+    assert_eq!(pair.target.catalog(), before);
+    pair.copy(&["--allow-findings"]);
+    pair.same_answer("SELECT id, (p[1]).p, s, v::real[]::text FROM fine");
+    pair.same_answer("SELECT a, b, c FROM child");
+}
+
+#[test]
+fn access_lists_of_other_roles_and_values_that_no_server_reads_are_named_before_the_copy() {
+    let role = unique("role");
+    let pair = Pair::with(&format!(
+        "CREATE TABLE t (id int PRIMARY KEY, a aclitem[], v vector(1)); CREATE TABLE empty (n pg_node_tree, s pg_ndistinct, id int DEFAULT 1); INSERT INTO empty (id) VALUES (7);
+         CREATE TABLE trees AS SELECT adbin FROM pg_attrdef; CREATE ROLE {role}; INSERT INTO t VALUES (1, '{{{role}=r/postgres}}', '[1]'), (2, '{{postgres=r/postgres}}', '[2]')"
+    ));
+    let before = pair.target.catalog();
+    let outcome = pair.run(&[]);
+    let words = [
+        "column public.t.a: names roles that the target does not have",
+        "1 value",
+        "column public.trees.adbin: holds what no server takes back",
+    ];
+    pair.source.exec(&format!(
+        "DELETE FROM t WHERE id = 1; DROP TABLE trees; DROP ROLE {role}"
+    ));
+    outcome.refused(2, &words);
+    assert_eq!(pair.target.catalog(), before);
+    pair.copy(&[]);
+    pair.same_answer("SELECT id, a::text, v::real[]::text FROM t");
+    pair.same_answer("SELECT id, n::text, s::text FROM empty");
+}
+
 #[test]
 fn an_l1_index_is_a_finding_and_the_rows_come_without_it() {
     let pair = Pair::with(
