@@ -1,4 +1,4 @@
-//! Older sources with older pgvector, and a newer target: `scripts/servers` starts the three clusters beside the usual pair. In:
+//! Older sources with older pgvector, and a newer target: `scripts/servers up all` starts the three clusters beside the usual pair. In:
 //! PGV2RS_TEST_SOURCE15, _SOURCE16 and _TARGET17. Not here: what one version's own constructs become; the dialect's tests have that.
 
 mod common;
