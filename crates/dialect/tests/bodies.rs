@@ -292,3 +292,71 @@ fn a_distance_of_something_unknown_in_a_body_about_points_is_taken_for_theirs() 
     assert_eq!(translated.findings.len(), 1, "{:?}", translated.findings);
     assert_eq!(translated.findings[0].severity, Severity::Note);
 }
+
+/// What becomes of `SELECT id FROM public.items WHERE …` as the body of `nearest`.
+fn where_clause(test: &str) -> Result<String, String> {
+    let mut source = words();
+    let entry = source
+        .entries
+        .iter_mut()
+        .find(|entry| entry.name == "nearest(public.vector)")
+        .expect("the fixture has it");
+    let old = "SELECT * FROM public.items ORDER BY v <=> q LIMIT 5";
+    let whole = "SELECT * FROM public.items WHERE ";
+    entry.statements[0] = entry.statements[0].replace(old, &format!("{whole}{test}"));
+    let translated = source.translate("FUNCTION", "nearest(public.vector)");
+    let (_, said) = translated.statements[0]
+        .split_once(whole)
+        .ok_or("no WHERE")?;
+    match translated.findings.first() {
+        Some(finding) => Err(finding.reason.clone()),
+        None => Ok(said.trim_end_matches('$').to_owned()),
+    }
+}
+
+#[test]
+fn a_test_behind_a_distance_is_of_the_number() {
+    let distance = "pg_catalog.sqrt((v OPERATOR(vectors.<->) q)::double precision)";
+    for test in [
+        "between 0.5 and 2 and id > 1",
+        "not between symmetric 2 and 1",
+        "isnull",
+        "notnull or true",
+        "is null",
+        "in (1, 2)",
+    ] {
+        let said = where_clause(&format!("v <-> q {test}"));
+        assert_eq!(said, Ok(format!("{distance} {test}")));
+    }
+    let cosine = "(v::vectors.vector(3) OPERATOR(vectors.<=>) q::vectors.vector)::double precision";
+    assert_eq!(
+        where_clause("v::vector(3) <=> q::vector between 0 and 1"),
+        Ok(format!("{cosine} between 0 and 1"))
+    );
+    assert_eq!(
+        where_clause("1 - (v <=> q) between 0 and 1"),
+        Ok("1 - ((v OPERATOR(vectors.<=>) q)::double precision) between 0 and 1".to_owned())
+    );
+    assert_eq!(
+        where_clause("1 between v <-> q and 2"),
+        Ok(format!("1 between {distance} and 2"))
+    );
+    for part in ["v <-> q + q between 0 and 1", "v <-> - q between 0 and 1"] {
+        where_clause(part).expect_err("the tree gives the test to a part of the operand");
+    }
+}
+
+#[test]
+fn whole_vectors_that_are_compared_without_an_operator_are_named() {
+    for test in [
+        "v in (q, '[1,2,3]')",
+        "v not in (SELECT v FROM public.items)",
+        "v between q and q",
+        "nullif(v, q) is null",
+        "greatest(v, q) is null",
+    ] {
+        let reason = where_clause(test).expect_err(test);
+        assert!(reason.contains("compares whole vectors"), "{reason}");
+    }
+    assert_eq!(where_clause("id in (1, 2)"), Ok("id in (1, 2)".to_owned()));
+}

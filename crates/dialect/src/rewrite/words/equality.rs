@@ -6,7 +6,7 @@
 
 use super::kinds::Kind;
 use super::{Words, bare, casts, literals, operand};
-use crate::syntax::child;
+use crate::syntax::{child, name};
 use crate::types::TargetType;
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
@@ -126,6 +126,36 @@ pub(super) fn look(words: &mut Words, node: &SyntaxNode) {
     if merges {
         words.cannot(UNNAMED);
     }
+    if words.is_bare() && tests_by_name(node) && tested(words, node) {
+        words.cannot("compares whole vectors by IN, BETWEEN, NULLIF or their kin, which look for an operator of that name where PGVecto.rs's are not");
+    }
+}
+
+/// `v IN (…)`, `v BETWEEN a AND b`, `nullif(v, a)`, `greatest(v, a)`: a catalog's text shows most of them with operators, a body does not.
+fn tests_by_name(node: &SyntaxNode) -> bool {
+    let is_in = |element: squawk_syntax::SyntaxElement| {
+        matches!(element.kind(), SyntaxKind::IN_KW | SyntaxKind::NOT_IN)
+    };
+    match node.kind() {
+        SyntaxKind::BIN_EXPR => node.children_with_tokens().any(is_in),
+        SyntaxKind::BETWEEN_EXPR => true,
+        SyntaxKind::CALL_EXPR => {
+            let called = node.children().next().map(|function| name(&function));
+            called.is_some_and(|called| ["nullif", "greatest", "least"].contains(&called.as_str()))
+        }
+        _ => false,
+    }
+}
+
+fn tested(words: &Words, node: &SyntaxNode) -> bool {
+    let call: Option<ast::ArgList> = child(node);
+    let values = call.as_ref().map_or(node, |list| list.syntax());
+    let values = values.children().map(|value| {
+        ast::Arg::cast(value.clone())
+            .and_then(|arg| arg.expr())
+            .map_or(value, |expr| expr.syntax().clone())
+    });
+    values.into_iter().any(|value| compares(words, &value))
 }
 
 fn shows_vector(words: &Words, clause: &SyntaxNode) -> bool {

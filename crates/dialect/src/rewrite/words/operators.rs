@@ -22,6 +22,8 @@ pub(super) struct Operation {
     operator: String,
     left: SyntaxNode,
     right: SyntaxNode,
+    /// `a <-> b BETWEEN c AND d`: the tree takes the test for the right operand, the server tests the operation.
+    test: Option<SyntaxNode>,
 }
 
 /// An operation with two operands, whoever's operator it is.
@@ -30,12 +32,20 @@ fn operation(node: &SyntaxNode) -> Option<Operation> {
     if node.kind() != SyntaxKind::BIN_EXPR || left == right {
         return None;
     }
+    let test = Some(right.clone()).filter(is_test);
+    let operand = match &test {
+        Some(test) if is_beside(test) => test.prev_sibling()?,
+        Some(test) => test.children().next()?,
+        None => right.clone(),
+    };
     let qualified = node
         .children()
         .find(|child| child.kind() == SyntaxKind::OPERATOR_CALL);
     let Some(call) = qualified else {
         let between = node.children_with_tokens().filter(|element| {
-            element.as_node() != Some(&left) && element.as_node() != Some(&right)
+            ![&left, &operand, &right]
+                .map(Some)
+                .contains(&element.as_node())
         });
         let operator: String = between
             .filter(|element| !element.kind().is_trivia())
@@ -45,7 +55,8 @@ fn operation(node: &SyntaxNode) -> Option<Operation> {
             schema: None,
             operator,
             left,
-            right,
+            right: operand,
+            test,
         });
     };
     let schema = call
@@ -61,12 +72,35 @@ fn operation(node: &SyntaxNode) -> Option<Operation> {
         schema,
         operator: operator.trim().to_owned(),
         left,
-        right,
+        right: operand,
+        test,
     })
+}
+
+/// Behind a cast the tree has BETWEEN beside what it tests, not around it.
+fn is_beside(test: &SyntaxNode) -> bool {
+    let first = test.first_child_or_token();
+    first.is_some_and(|first| matches!(first.kind(), SyntaxKind::BETWEEN_KW | SyntaxKind::NOT_KW))
+}
+
+fn is_test(node: &SyntaxNode) -> bool {
+    matches!(
+        node.kind(),
+        SyntaxKind::BETWEEN_EXPR | SyntaxKind::POSTFIX_EXPR
+    )
 }
 
 pub(super) fn say(words: &mut Words, node: &SyntaxNode) -> Option<String> {
     let operation = pgvectors(words, node)?;
+    let said = say_operation(words, node, &operation)?;
+    Some(match &operation.test {
+        Some(test) if is_beside(test) => format!("{said} {}", words.say(test)),
+        Some(test) => words.say_with(test, &[(operation.right, said)]),
+        None => said,
+    })
+}
+
+fn say_operation(words: &mut Words, node: &SyntaxNode, operation: &Operation) -> Option<String> {
     let operands = [&operation.left, &operation.right];
     let operator = operation.operator.as_str();
     if !DISTANCES.contains(&operator) {
@@ -77,6 +111,9 @@ pub(super) fn say(words: &mut Words, node: &SyntaxNode) -> Option<String> {
             "uses {operator} beside another operator without parentheses"
         ));
         return None;
+    }
+    if operation.test.is_some() {
+        return value(words, operator, operands);
     }
     if sorting::is_key(node) {
         return bare_distance(words, operator, operands);
@@ -91,6 +128,7 @@ pub(super) fn distance(words: &mut Words, node: &SyntaxNode) -> Option<String> {
     let operation = pgvectors(words, node)?;
     let operands = [&operation.left, &operation.right];
     if !DISTANCES.contains(&operation.operator.as_str())
+        || operation.test.is_some()
         || sums::needed(words, &operation.operator, operands)
     {
         return None;
@@ -143,7 +181,7 @@ fn pgvectors(words: &mut Words, node: &SyntaxNode) -> Option<Operation> {
     }
 }
 
-/// The tree binds operators of one strength from the right, the server from the left.
+/// The tree binds operators of one strength from the right, the server from the left; and a test to what stands right before it.
 fn entangled(node: &SyntaxNode) -> bool {
     let custom = |node: &SyntaxNode| {
         node.kind() == SyntaxKind::BIN_EXPR
@@ -154,7 +192,15 @@ fn entangled(node: &SyntaxNode) -> bool {
                 )
             })
     };
-    node.children().last().is_some_and(|right| custom(&right))
+    let joined =
+        |node: &SyntaxNode| matches!(node.kind(), SyntaxKind::BIN_EXPR | SyntaxKind::PREFIX_EXPR);
+    let last = |node: &SyntaxNode| node.children().last();
+    let tested_in_part = std::iter::successors(last(node).filter(joined), |part| {
+        last(part).filter(|right| joined(right) || is_test(right))
+    })
+    .any(|part| is_test(&part));
+    tested_in_part
+        || last(node).is_some_and(|right| custom(&right))
         || node
             .parent()
             .is_some_and(|above| custom(&above) && above.children().last().as_ref() == Some(node))
@@ -330,6 +376,7 @@ impl Words<'_> {
             return Kind::Unknown;
         };
         match operation.operator.as_str() {
+            _ if operation.test.is_some() => Kind::Unknown,
             "+" | "-" | "*" | "||" => {
                 let kinds = [self.kind(&operation.left), self.kind(&operation.right)];
                 kinds
