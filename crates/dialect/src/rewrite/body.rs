@@ -5,7 +5,7 @@
 //! decision, words that might be are noted.
 
 use super::words::{Kind, Words, names_shapes};
-use super::{Draft, Statement, whole};
+use super::{Draft, Statement, binding, whole};
 use crate::syntax::{Edits, all, child, name, parse, range};
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
@@ -22,7 +22,9 @@ pub(super) fn translate<'a>(draft: &mut Draft<'a>, statement: &mut Statement, wo
     let Some(text) = literal.string_value() else {
         return;
     };
-    let Some(said) = said(&statement.root, words) else {
+    let Some((bound, said)) =
+        bound(&statement.root).and_then(|(root, bound)| Some((bound, said(&root, words)?)))
+    else {
         return found(draft, &suspicious(&text));
     };
     for note in said.words.notes.iter().chain(&said.words.unclear) {
@@ -34,7 +36,7 @@ pub(super) fn translate<'a>(draft: &mut Draft<'a>, statement: &mut Statement, wo
     if !said.words.can_be_said() {
         return;
     }
-    if said.text != text {
+    if said.text != bound {
         statement
             .edits
             .replace(range(literal.syntax()), quoted(&said.text));
@@ -50,15 +52,30 @@ struct Said<'a> {
     words: Words<'a>,
 }
 
+/// The statement with a body whose tree binds as PostgreSQL does, and that body.
+fn bound(root: &SyntaxNode) -> Option<(SyntaxNode, String)> {
+    let (tree, text, sound) = parsed(root)?;
+    let mut edits = Edits::default();
+    let mut any = binding::parentheses(&tree, 0, &mut edits);
+    if !sound {
+        for piece in pieces(&tree, &text)? {
+            any |= binding::parentheses(&piece.tree, piece.place.start, &mut edits);
+        }
+    }
+    if !any {
+        return Some((root.clone(), text));
+    }
+    let text = edits.apply(&text);
+    let definition = all::<ast::AsDefinition>(root).next()?;
+    let literal = child::<ast::Literal>(definition.syntax())?;
+    let mut statement = Edits::default();
+    statement.replace(range(literal.syntax()), quoted(&text));
+    Some((parse(&statement.apply(&root.text().to_string()))?, text))
+}
+
 /// The body, if its language is one that is parsed and all of it is understood.
 fn said<'a>(root: &SyntaxNode, mut words: Words<'a>) -> Option<Said<'a>> {
-    let routine = root.children().find(|node| {
-        matches!(
-            node.kind(),
-            SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE
-        )
-    })?;
-    let (tree, text, sound) = parsed(&routine)?;
+    let (tree, text, sound) = parsed(root)?;
     words.among_shapes = names_shapes(&root.text().to_string());
     whole::parameters(&mut words, root);
     variables(&mut words, &tree);
@@ -83,7 +100,13 @@ fn said<'a>(root: &SyntaxNode, mut words: Words<'a>) -> Option<Said<'a>> {
 }
 
 /// The tree of the body, its text, and whether it has no errors.
-fn parsed(routine: &SyntaxNode) -> Option<(SyntaxNode, String, bool)> {
+fn parsed(root: &SyntaxNode) -> Option<(SyntaxNode, String, bool)> {
+    let routine = root.children().find(|node| {
+        matches!(
+            node.kind(),
+            SyntaxKind::CREATE_FUNCTION | SyntaxKind::CREATE_PROCEDURE
+        )
+    })?;
     let function = ast::CreateFunction::cast(routine.clone());
     let procedure = ast::CreateProcedure::cast(routine.clone());
     let sql = function

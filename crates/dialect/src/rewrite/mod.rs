@@ -4,6 +4,7 @@
 //! ([`Translated`]). Text alone cannot tell whose operator `OPERATOR(public.<->)` is, so the catalog decides which objects are
 //! touched; an object that it does not name keeps its bytes. No file, no connection, no state between entries.
 
+mod binding;
 mod body;
 mod composite;
 mod domain;

@@ -23,6 +23,7 @@ use crate::syntax::{Edits, range};
 pub(super) use evidence::names_shapes;
 pub(super) use kinds::Kind;
 use kinds::Scope;
+pub(super) use operators::DISTANCES;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 use std::cell::Cell;
 use std::collections::BTreeSet;

@@ -13,7 +13,7 @@ use crate::types::TargetType;
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 /// Operators that say by themselves what they are.
-const DISTANCES: &[&str] = &["<->", "<=>", "<#>", "<+>", "<~>", "<%>"];
+pub(in super::super) const DISTANCES: &[&str] = &["<->", "<=>", "<#>", "<+>", "<~>", "<%>"];
 /// Operators that PostgreSQL has for its own types.
 const COMMON: &[&str] = &["+", "-", "*", "||", "=", "<>", "!=", "<", "<=", ">", ">="];
 
@@ -22,8 +22,6 @@ pub(super) struct Operation {
     operator: String,
     left: SyntaxNode,
     right: SyntaxNode,
-    /// `a <-> b BETWEEN c AND d`: the tree takes the test for the right operand, the server tests the operation.
-    test: Option<SyntaxNode>,
 }
 
 /// An operation with two operands, whoever's operator it is.
@@ -32,20 +30,12 @@ fn operation(node: &SyntaxNode) -> Option<Operation> {
     if node.kind() != SyntaxKind::BIN_EXPR || left == right {
         return None;
     }
-    let test = Some(right.clone()).filter(is_test);
-    let operand = match &test {
-        Some(test) if is_beside(test) => test.prev_sibling()?,
-        Some(test) => test.children().next()?,
-        None => right.clone(),
-    };
     let qualified = node
         .children()
         .find(|child| child.kind() == SyntaxKind::OPERATOR_CALL);
     let Some(call) = qualified else {
         let between = node.children_with_tokens().filter(|element| {
-            ![&left, &operand, &right]
-                .map(Some)
-                .contains(&element.as_node())
+            element.as_node() != Some(&left) && element.as_node() != Some(&right)
         });
         let operator: String = between
             .filter(|element| !element.kind().is_trivia())
@@ -55,8 +45,7 @@ fn operation(node: &SyntaxNode) -> Option<Operation> {
             schema: None,
             operator,
             left,
-            right: operand,
-            test,
+            right,
         });
     };
     let schema = call
@@ -72,48 +61,16 @@ fn operation(node: &SyntaxNode) -> Option<Operation> {
         schema,
         operator: operator.trim().to_owned(),
         left,
-        right: operand,
-        test,
+        right,
     })
-}
-
-/// Behind a cast the tree has BETWEEN beside what it tests, not around it.
-fn is_beside(test: &SyntaxNode) -> bool {
-    let first = test.first_child_or_token();
-    first.is_some_and(|first| matches!(first.kind(), SyntaxKind::BETWEEN_KW | SyntaxKind::NOT_KW))
-}
-
-fn is_test(node: &SyntaxNode) -> bool {
-    matches!(
-        node.kind(),
-        SyntaxKind::BETWEEN_EXPR | SyntaxKind::POSTFIX_EXPR
-    )
 }
 
 pub(super) fn say(words: &mut Words, node: &SyntaxNode) -> Option<String> {
     let operation = pgvectors(words, node)?;
-    let said = say_operation(words, node, &operation)?;
-    Some(match &operation.test {
-        Some(test) if is_beside(test) => format!("{said} {}", words.say(test)),
-        Some(test) => words.say_with(test, &[(operation.right, said)]),
-        None => said,
-    })
-}
-
-fn say_operation(words: &mut Words, node: &SyntaxNode, operation: &Operation) -> Option<String> {
     let operands = [&operation.left, &operation.right];
     let operator = operation.operator.as_str();
     if !DISTANCES.contains(&operator) {
         return common(words, operator, operands);
-    }
-    if entangled(node) && words.is_bare() {
-        words.cannot(format!(
-            "uses {operator} beside another operator without parentheses"
-        ));
-        return None;
-    }
-    if operation.test.is_some() {
-        return value(words, operator, operands);
     }
     if sorting::is_key(node) {
         return bare_distance(words, operator, operands);
@@ -128,7 +85,6 @@ pub(super) fn distance(words: &mut Words, node: &SyntaxNode) -> Option<String> {
     let operation = pgvectors(words, node)?;
     let operands = [&operation.left, &operation.right];
     if !DISTANCES.contains(&operation.operator.as_str())
-        || operation.test.is_some()
         || sums::needed(words, &operation.operator, operands)
     {
         return None;
@@ -179,31 +135,6 @@ fn pgvectors(words: &mut Words, node: &SyntaxNode) -> Option<Operation> {
             None
         }
     }
-}
-
-/// The tree binds operators of one strength from the right, the server from the left; and a test to what stands right before it.
-fn entangled(node: &SyntaxNode) -> bool {
-    let custom = |node: &SyntaxNode| {
-        node.kind() == SyntaxKind::BIN_EXPR
-            && node.children().any(|child| {
-                matches!(
-                    child.kind(),
-                    SyntaxKind::CUSTOM_OP | SyntaxKind::OPERATOR_CALL
-                )
-            })
-    };
-    let joined =
-        |node: &SyntaxNode| matches!(node.kind(), SyntaxKind::BIN_EXPR | SyntaxKind::PREFIX_EXPR);
-    let last = |node: &SyntaxNode| node.children().last();
-    let tested_in_part = std::iter::successors(last(node).filter(joined), |part| {
-        last(part).filter(|right| joined(right) || is_test(right))
-    })
-    .any(|part| is_test(&part));
-    tested_in_part
-        || last(node).is_some_and(|right| custom(&right))
-        || node
-            .parent()
-            .is_some_and(|above| custom(&above) && above.children().last().as_ref() == Some(node))
 }
 
 /// A distance as a number of the type and the meaning that it has in pgvector.
@@ -376,7 +307,6 @@ impl Words<'_> {
             return Kind::Unknown;
         };
         match operation.operator.as_str() {
-            _ if operation.test.is_some() => Kind::Unknown,
             "+" | "-" | "*" | "||" => {
                 let kinds = [self.kind(&operation.left), self.kind(&operation.right)];
                 kinds
