@@ -314,10 +314,41 @@ impl Translation<'_> {
                 name: i.name.clone(),
                 before: entry.statements.first().cloned().unwrap_or_default(),
             }),
+            secret: holds_secret(&entry.kind, &statements),
             statements,
-            secret: false,
         }
     }
+}
+
+/// Whether an option of a foreign server or table is a password or a key: each stands on a line of its own, its name first.
+fn holds_secret(kind: &str, statements: &[String]) -> bool {
+    const NAMES: [&str; 8] = [
+        "pass",
+        "pwd",
+        "secret",
+        "token",
+        "credential",
+        "apikey",
+        "api_key",
+        "api-key",
+    ];
+    let foreign = ["FOREIGN DATA WRAPPER", "SERVER", "FOREIGN TABLE"].contains(&kind);
+    let is_secret = |line: &str| {
+        let option = line
+            .trim_start()
+            .split([' ', '\''])
+            .next()
+            .unwrap_or_default();
+        let option = option.to_ascii_lowercase();
+        NAMES.iter().any(|name| option.contains(name)) || option.ends_with("key_id")
+    };
+    let options = |statement: &String| {
+        let options = statement
+            .split_once("OPTIONS (")
+            .map(|(_, options)| options);
+        options.is_some_and(|options| options.lines().any(is_secret))
+    };
+    foreign && statements.iter().any(options)
 }
 
 /// Comments, privileges and attachments have no identity: pg_dump writes class 0 there.

@@ -157,10 +157,10 @@ fn a_plan_that_does_not_hold_is_still_printed_and_ends_with_2() {
 }
 
 #[test]
-fn no_form_of_the_plan_shows_the_secrets_of_subscriptions_and_user_mappings() {
+fn no_form_of_the_plan_shows_the_secrets_of_subscriptions_servers_and_user_mappings() {
     let pair = pair();
     let subscription = unique("sub");
-    pair.source.exec(&format!("CREATE FOREIGN DATA WRAPPER w; CREATE SERVER far FOREIGN DATA WRAPPER w; CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (password 'hush-Hush-8');
+    pair.source.exec(&format!("CREATE FOREIGN DATA WRAPPER w; CREATE SERVER far FOREIGN DATA WRAPPER w OPTIONS (host 'h', api_key_id 'hush-Hush-7'); CREATE FOREIGN TABLE away (a int) SERVER far OPTIONS (\"X-Token\" 'hush-Hush-6'); CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (password 'hush-Hush-8');
         CREATE SUBSCRIPTION {subscription} CONNECTION 'host=nowhere password=hush-Hush-9' PUBLICATION p WITH (connect = false)"));
     let outcomes: Vec<Outcome> = ["text", "json", "sql"]
         .iter()
