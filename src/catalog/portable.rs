@@ -1,7 +1,7 @@
 //! In: a column's type. Out: what its values are made of, down to the parts whose bytes mean the same on both servers, to vectors,
 //! and to parts that have no bytes to send. It knows nothing of the target's types.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use dialect::types::SourceType;
 
@@ -64,23 +64,50 @@ pub fn type_within<'a>(
     oid: u32,
     is: &dyn Fn(u32, &Type) -> bool,
 ) -> Option<&'a Type> {
-    let ty = types.get(&oid)?;
-    if is(oid, ty) {
-        return Some(ty);
+    let mut seen = HashSet::from([oid]);
+    let mut next = vec![oid];
+    while let Some(oid) = next.pop() {
+        let Some(ty) = types.get(&oid) else { continue };
+        if is(oid, ty) {
+            return Some(ty);
+        }
+        let attributes = ty.attributes.iter().rev().map(|a| a.type_oid);
+        let parts = attributes.chain([ty.bound, ty.base, ty.element]);
+        next.extend(parts.filter(|part| *part != 0 && seen.insert(*part)));
     }
-    let attributes = ty.attributes.iter().map(|a| a.type_oid);
-    let parts = [ty.element, ty.base, ty.bound]
-        .into_iter()
-        .chain(attributes);
-    let mut parts = parts.filter(|part| *part != 0);
-    parts.find_map(|part| type_within(types, part, is))
+    None
 }
 
+/// Types of composites can be nested without end, and one of twice the one below doubles with each level.
+const MOST_LEVELS: usize = 64;
+const MOST_PARTS: usize = 20_000;
+
 pub fn shape(types: &HashMap<u32, Type>, oid: u32, typmod: i32) -> Shape {
+    let mut parts = 0;
+    let found = part_of(types, oid, typmod, 0, &mut parts);
+    match parts > MOST_PARTS {
+        true => Shape::Nothing(format!("its values have more than {MOST_PARTS} parts")),
+        false => found,
+    }
+}
+
+fn part_of(
+    types: &HashMap<u32, Type>,
+    oid: u32,
+    typmod: i32,
+    level: usize,
+    parts: &mut usize,
+) -> Shape {
+    *parts += 1;
+    if level > MOST_LEVELS || *parts > MOST_PARTS {
+        return Shape::Nothing(format!(
+            "its values are nested more than {MOST_LEVELS} levels deep"
+        ));
+    }
+    let mut shape = |oid, typmod| part_of(types, oid, typmod, level + 1, parts);
     let Some(ty) = types.get(&oid) else {
         return Shape::Nothing("its type is not in pg_type".into());
     };
-    let boxed = |oid, typmod| Box::new(shape(types, oid, typmod));
     if let Some(from) = ty.vector {
         // A bit varying's modifier is a bound, not the number of bits of each value.
         let exact = from != SourceType::Varbit;
@@ -89,24 +116,24 @@ pub fn shape(types: &HashMap<u32, Type>, oid: u32, typmod: i32) -> Shape {
     }
     match ty.kind {
         // COPY sends a domain as its base type.
-        'd' => shape(types, ty.base, ty.typmod),
+        'd' => shape(ty.base, ty.typmod),
         'p' => Shape::Nothing(format!("pseudo-type {} holds no rows", ty.name)),
         'c' => {
-            let part = |a: &super::Attribute| Part {
+            let mut part = |a: &super::Attribute| Part {
                 name: a.name.clone(),
                 table: ty.of_table,
                 type_oid: a.type_oid,
-                shape: shape(types, a.type_oid, a.typmod),
+                shape: shape(a.type_oid, a.typmod),
             };
-            Shape::Composite(ty.attributes.iter().map(part).collect())
+            Shape::Composite(ty.attributes.iter().map(&mut part).collect())
         }
-        'r' => Shape::Range(boxed(ty.bound, -1)),
-        'm' => Shape::Multirange(boxed(ty.bound, -1)),
+        'r' => Shape::Range(Box::new(shape(ty.bound, -1))),
+        'm' => Shape::Multirange(Box::new(shape(ty.bound, -1))),
         _ if EMPTY_REFUSED.contains(&oid) => Shape::Text(ty.name.clone()),
         // The modifier of an array is that of its elements.
         _ if ty.element != 0 => Shape::Array {
             element: ty.element,
-            of: boxed(ty.element, typmod),
+            of: Box::new(shape(ty.element, typmod)),
         },
         _ if !ty.has_binary || is_oid_alias(oid) => Shape::Text(ty.name.clone()),
         _ if oid == INTERVAL => Shape::Interval,
@@ -223,6 +250,29 @@ mod tests {
             Shape::Range(Box::new(Shape::Plain))
         );
         assert_eq!(shape(&types(), INTERVAL, -1), Shape::Interval);
+    }
+
+    #[test]
+    fn types_without_measure_have_no_way_and_take_no_time() {
+        let composite = |of: &[u32]| Type {
+            attributes: of
+                .iter()
+                .map(|oid| Attribute {
+                    name: "a".into(),
+                    type_oid: *oid,
+                    typmod: -1,
+                })
+                .collect(),
+            ..ty('c')
+        };
+        for width in [1, 2] {
+            let mut types = HashMap::from([(20_000, ty('b'))]);
+            types.extend((1..1000).map(|i| (20_000 + i, composite(&vec![19_999 + i; width]))));
+            let refused =
+                |n: u32| format!("{:?}", shape(&types, 20_000 + n, -1)).contains("Nothing");
+            assert_eq!([10, 60, 999].map(refused), [false, width == 2, true]);
+            assert!(type_within(&types, 20_999, &|oid, _| oid == 20_000).is_some());
+        }
     }
 
     #[test]
