@@ -245,3 +245,89 @@ fn a_quoted_schema_of_pgvector_is_known_in_the_name_of_a_privilege() {
         (vec![], false)
     );
 }
+
+/// The statements of an entry that `words.sql` does not have and that needs these members of pgvector.
+fn made(kind: &str, name: &str, statements: &[&str], members: &[&str]) -> Vec<String> {
+    let mut source = words();
+    let mut entry = source.entry("VIEW", "functions").clone();
+    kind.clone_into(&mut entry.kind);
+    name.clone_into(&mut entry.name);
+    entry.statements = statements.iter().map(|&text| text.to_owned()).collect();
+    let object = entry.object.expect("a view has an OID");
+    let members = members.iter().map(|&member| member.to_owned()).collect();
+    source.context.dependents.insert(object, members);
+    let translated = rewrite::entry(&entry, &source.context);
+    let decision = translated
+        .findings
+        .iter()
+        .find(|finding| finding.severity == Severity::Decision);
+    assert_eq!(decision, None);
+    translated.statements
+}
+
+#[test]
+fn a_key_that_is_no_column_and_no_call_stands_in_parentheses() {
+    let norm = "function public.vector_norm(public.vector)";
+    let dims = "function public.vector_dims(public.vector)";
+    for (kind, statement, said) in [
+        (
+            "INDEX",
+            "CREATE INDEX i ON public.items USING btree (public.vector_norm(v) DESC, id)",
+            "CREATE INDEX i ON public.items USING btree (((vectors.vector_norm(v))::double precision) DESC, id)",
+        ),
+        (
+            "INDEX",
+            "CREATE INDEX i ON public.items USING btree (public.vector_dims(v), ((public.vector_norm(v) + (1)::double precision)))",
+            "CREATE INDEX i ON public.items USING btree (vectors.vector_dims(v), (((vectors.vector_norm(v))::double precision + (1)::double precision)))",
+        ),
+        (
+            "INDEX",
+            "CREATE INDEX i ON public.items USING btree (b DESC, ((b IS NULL))) WHERE (b IS NOT NULL)",
+            "CREATE INDEX i ON public.items USING btree ((pg_catalog.translate((b)::text, '[, ]', '')::\"bit\") DESC, ((b IS NULL))) WHERE (b IS NOT NULL)",
+        ),
+        (
+            "CONSTRAINT",
+            "ALTER TABLE ONLY public.items ADD CONSTRAINT c EXCLUDE USING btree (public.vector_norm(v) WITH =)",
+            "ALTER TABLE ONLY public.items ADD CONSTRAINT c EXCLUDE USING btree (((vectors.vector_norm(v))::double precision) WITH =)",
+        ),
+    ] {
+        assert_eq!(made(kind, "i", &[statement], &[norm, dims]), [said]);
+    }
+}
+
+#[test]
+fn an_object_may_have_the_name_of_a_member_of_pgvector() {
+    let statements = made(
+        "VIEW",
+        "l2_distance",
+        &[
+            "CREATE VIEW public.l2_distance AS\n SELECT id,\n    public.l2_distance(v, '[1,2,3]'::public.vector) AS d\n   FROM public.items",
+            "ALTER VIEW public.l2_distance OWNER TO postgres",
+        ],
+        &["function public.l2_distance(public.vector,public.vector)"],
+    );
+    assert_eq!(
+        statements,
+        [
+            "CREATE VIEW public.l2_distance AS\n SELECT id,\n    pg_catalog.sqrt((v OPERATOR(vectors.<->) '[1,2,3]'::vectors.vector)::double precision) AS d\n   FROM public.items",
+            "ALTER VIEW public.l2_distance OWNER TO postgres",
+        ]
+    );
+}
+
+#[test]
+fn a_sparse_vector_that_is_null_needs_no_other_text() {
+    assert_eq!(
+        made(
+            "VIEW",
+            "nothing",
+            &[
+                "CREATE VIEW public.nothing AS\n SELECT ROW('[1,2,3]'::public.vector, NULL::public.sparsevec(5)) AS r"
+            ],
+            &["type public.sparsevec"],
+        ),
+        [
+            "CREATE VIEW public.nothing AS\n SELECT ROW('[1,2,3]'::vectors.vector, NULL::vectors.svector(5)) AS r"
+        ]
+    );
+}

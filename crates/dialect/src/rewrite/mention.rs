@@ -64,6 +64,11 @@ pub(super) fn left(
                     parent,
                     SyntaxKind::RELATION_NAME_REF
                         | SyntaxKind::TABLE_NAME_REF
+                        | SyntaxKind::VIEW_REF
+                        | SyntaxKind::INDEX_REF
+                        | SyntaxKind::SEQUENCE_REF
+                        | SyntaxKind::DOMAIN_REF
+                        | SyntaxKind::STATISTICS_REF
                         | SyntaxKind::PATH_REF
                         | SyntaxKind::OP
                 ) =>

@@ -122,6 +122,7 @@ fn value(words: &mut Words, inner: &SyntaxNode, from: Kind, found: Written) -> S
     let text = words.say(inner);
     let text = operand(inner, text);
     match source(words, from, found.from) {
+        _ if literals::is_null(&bare(inner)) => text,
         Kind::Vector(from) => through(from, to, text),
         Kind::Array => through_array(to, text),
         Kind::Text | Kind::Literal if sparse => {
@@ -131,9 +132,7 @@ fn value(words: &mut Words, inner: &SyntaxNode, from: Kind, found: Written) -> S
         Kind::Text if to == TargetType::RealArray => {
             format!("pg_catalog.translate({text}, '[]', '{{}}')")
         }
-        Kind::Unknown | Kind::Other
-            if sparse && !literals::is_null(&bare(inner)) && !words.is_bare() =>
-        {
+        Kind::Unknown | Kind::Other if sparse && !words.is_bare() => {
             words.cannot("casts something to sparsevec whose type its text does not tell");
             text
         }

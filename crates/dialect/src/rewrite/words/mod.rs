@@ -19,11 +19,12 @@ mod sorting;
 mod sums;
 
 use super::{Context, mention};
-use crate::syntax::{Edits, range};
+use crate::syntax::{Edits, first, parse, range};
 pub(super) use evidence::names_shapes;
 pub(super) use kinds::Kind;
 use kinds::Scope;
 pub(super) use operators::DISTANCES;
+use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -171,7 +172,7 @@ impl<'a> Words<'a> {
     /// A node as the target says it, if it is one of those that may have to be said in another way.
     fn special(&mut self, node: &SyntaxNode) -> Option<String> {
         equality::look(self, node);
-        match node.kind() {
+        let text = match node.kind() {
             SyntaxKind::BIN_EXPR => {
                 operators::say(self, node).or_else(|| equality::distinct_from(self, node))
             }
@@ -187,7 +188,8 @@ impl<'a> Words<'a> {
             }
             SyntaxKind::ATTRIBUTE_VALUE => functions::say_implementation(self, node),
             _ => None,
-        }
+        };
+        text.map(|text| as_key(node, text))
     }
 
     /// A node with some parts of it said in a way of their own.
@@ -292,6 +294,26 @@ fn operand(node: &SyntaxNode, text: String) -> String {
             | SyntaxKind::ARRAY_EXPR
     );
     if tight { text } else { format!("({text})") }
+}
+
+/// A key of an index, of a partition or of an exclusion constraint needs parentheses, unless it is a column or a call.
+fn as_key(node: &SyntaxNode, text: String) -> String {
+    let is_key = node.parent().is_some_and(|above| {
+        matches!(
+            above.kind(),
+            SyntaxKind::PARTITION_ITEM | SyntaxKind::CONSTRAINT_EXCLUSION
+        )
+    });
+    let is_expression = is_key && ast::Expr::can_cast(node.kind());
+    if !is_expression || node.text() == text.as_str() {
+        return text;
+    }
+    let said = parse(&format!("SELECT {text}")).and_then(|query| first::<ast::Target>(&query));
+    let kind = said.and_then(|target| Some(target.syntax().children().next()?.kind()));
+    match kind {
+        Some(SyntaxKind::NAME_REF | SyntaxKind::CALL_EXPR | SyntaxKind::PAREN_EXPR) => text,
+        _ => format!("({text})"),
+    }
 }
 
 /// What stands inside of parentheses.
