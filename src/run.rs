@@ -332,6 +332,7 @@ async fn job(
         readers,
         overflow: options.overflow,
         vector_schema: source.vector_schema.clone(),
+        search_path: source.search_path.clone(),
         progress: Progress::start(&plan.tables, options.quiet),
     };
     Ok(Arc::new(Job::new(shared, &plan.tables).await?))

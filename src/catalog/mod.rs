@@ -47,6 +47,8 @@ pub struct Source {
     /// Collations of pg_catalog that columns and indexes name, with the relation.
     pub collations: Vec<(String, u32)>,
     pub encoding: String,
+    /// What its applications find names by, where they set no other.
+    pub search_path: String,
     pub vector_version: String,
     pub vector_schema: String,
     pub access: access::SourceAccess,

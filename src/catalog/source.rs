@@ -54,7 +54,8 @@ pub async fn read(client: &Client) -> Result<Source> {
 
 async fn database(client: &Client) -> Result<Source> {
     let sql = "SELECT current_setting('server_version_num')::int4, current_database()::text, \
-               current_setting('server_encoding')";
+               current_setting('server_encoding'), \
+               (SELECT reset_val FROM pg_catalog.pg_settings WHERE name = 'search_path')";
     let row = &rows(client, "the server's version", sql).await?[0];
     let sql = "SELECT e.extversion, n.nspname::text FROM pg_catalog.pg_extension e \
                JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'vector'";
@@ -76,6 +77,7 @@ async fn database(client: &Client) -> Result<Source> {
         access: access::source(client).await?,
         database: row.get(1),
         encoding: row.get(2),
+        search_path: row.get(3),
         vector_version: vector.get(0),
         vector_schema: vector.get(1),
         locale: rows(client, "the database's locale", super::LOCALE).await?[0].get(0),

@@ -54,6 +54,8 @@ pub struct Shared {
     pub overflow: Overflow,
     /// Where pgvector lives on the source.
     pub vector_schema: String,
+    /// The source's own search_path.
+    pub search_path: String,
     pub progress: Progress,
 }
 
@@ -118,6 +120,13 @@ pub async fn all(job: Arc<Job>, jobs: usize) -> Result<Vec<Copied>> {
 async fn worker(job: Arc<Job>) -> Result<()> {
     let reader = job.readers.lease()?;
     let writer = job.target.connect().await?;
+    // A CHECK may call a function whose body finds others by name, as it did on the source.
+    let path = "SELECT pg_catalog.set_config('search_path', $1, false)";
+    let attempt = "setting the search_path for the rows";
+    writer
+        .query_one(path, &[&job.search_path])
+        .await
+        .map_err(Error::on(Side::Target, attempt))?;
     while let Some(table) = job.next_table() {
         let copied = one(&job, &reader, &writer, &table)
             .await

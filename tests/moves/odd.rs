@@ -170,3 +170,21 @@ fn large_objects_are_not_lost_in_silence() {
         == "1";
     assert!(said || there, "{}", outcome.everything());
 }
+
+/// Under an empty search_path, as pg_restore has it, the rows of such a table are refused.
+#[test]
+fn a_check_that_calls_a_function_by_its_bare_name_takes_the_rows() {
+    let pair = Pair::with(
+        "CREATE SCHEMA app;
+         CREATE FUNCTION app.small(int) RETURNS bool LANGUAGE sql IMMUTABLE AS 'SELECT $1 < 10';
+         CREATE FUNCTION app.fits(int) RETURNS bool LANGUAGE plpgsql IMMUTABLE AS 'BEGIN RETURN small($1); END';
+         CREATE TABLE t (id int CHECK (app.fits(id)), v vector(1), twice int GENERATED ALWAYS AS (id * 2) STORED)",
+    );
+    let database = pair.source.one("SELECT quote_ident(current_database())");
+    pair.source.exec(&format!(
+        "ALTER DATABASE {database} SET search_path = \"$user\", public, app;
+         SET search_path = public, app; INSERT INTO t VALUES (1, '[5]'), (2, NULL)"
+    ));
+    pair.copy(&[]);
+    pair.same_answer("SELECT id, v::real[]::text, twice FROM t ORDER BY id");
+}
