@@ -9,7 +9,7 @@ use crate::connect::Session;
 use crate::error::{Error, Result, Side};
 use crate::plan::{self, Finding, Plan, Severity, Wishes};
 use crate::roles;
-use crate::schema::{self, Phase, Schema};
+use crate::schema::{self, Phase, Refused, Schema};
 use crate::select::Selection;
 use crate::snapshot::Holder;
 use crate::undumped;
@@ -109,10 +109,21 @@ pub async fn planned(
     if !problems {
         let doubtful = schema::doubtful::read(&holder.session, &source.types, &plan.tables).await?;
         let composites = schema::composites::within(&source.types, &plan.tables);
+        let seen = schema::bodies::Seen {
+            source: &options.source.connect().await?,
+            search_path: &source.search_path,
+        };
+        let readers = &plan.readers;
         let refused =
-            schema::rehearse(target, &mut schema, &plan.readers, &doubtful, &composites).await?;
+            schema::rehearse(target, &mut schema, readers, &doubtful, &composites, &seen).await?;
         plan.leave_out(refused.iter().filter_map(|r| r.relation));
-        plan.findings.extend(refused.into_iter().map(|r| r.finding));
+        for Refused { finding, .. } in refused {
+            // What a rule has found already is not said twice.
+            let same = |f: &Finding| f.severity == finding.severity && f.object == finding.object;
+            if !plan.findings.iter().any(same) {
+                plan.findings.push(finding);
+            }
+        }
     }
     schema.without(&plan.left_out);
     names_free(target, &schema, &mut plan).await?;

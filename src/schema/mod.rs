@@ -2,6 +2,7 @@
 //! the target; `apply` does them.
 
 mod apply;
+pub mod bodies;
 pub mod composites;
 pub mod doubtful;
 pub mod dump;
@@ -10,7 +11,7 @@ pub mod settings;
 mod translate;
 
 pub use apply::{apply, run_step};
-pub use rehearse::rehearse;
+pub use rehearse::{Refused, rehearse};
 pub use translate::translate;
 
 use std::collections::HashSet;

@@ -4,6 +4,7 @@
 use futures::future::join;
 use tokio_postgres::Client;
 
+use super::bodies::{self, Seen};
 use super::composites::{self, Composite};
 use super::doubtful::Doubtful;
 use super::{Phase, Schema, Step};
@@ -33,13 +34,14 @@ async fn try_one(client: &Client, step: &Step) -> std::result::Result<(), tokio_
 /// Tries every step; those that fail become findings and leave the schema.
 ///
 /// `readers` are the roles that need the schema `vectors`; `doubtful` values are tried when the rows would arrive, and
-/// `composites` compared with what the schema has made.
+/// `composites` compared with what the schema has made; `seen` is the source that understands its own functions.
 pub async fn rehearse(
     client: &Session,
     schema: &mut Schema,
     readers: &[String],
     doubtful: &[Doubtful],
     composites: &[Composite],
+    seen: &Seen<'_>,
 ) -> Result<Vec<Refused>> {
     let attempt =
         |e: tokio_postgres::Error| Error::new(Side::Target, "rehearsing the schema").because(e);
@@ -92,6 +94,7 @@ pub async fn rehearse(
         findings.extend(column.refused(client, SAVEPOINT).await?);
     }
     findings.extend(composites::changed(client, composites).await?);
+    findings.extend(bodies::broken(client, SAVEPOINT, &passed, seen).await?);
     findings.extend(without_usage(client, readers).await?);
     client.batch_execute("ROLLBACK").await.map_err(attempt)?;
     schema.steps = passed;

@@ -298,3 +298,31 @@ fn words_that_an_older_target_cannot_even_read_are_found_in_the_rehearsal() {
     assert_eq!(outcome.code, 0, "{}", outcome.everything());
     pair.same_answer("SELECT id, v::real[]::text FROM t");
 }
+
+#[test]
+fn a_body_in_sql_that_only_the_source_understands_is_found_before_anything_is_written() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(1)); INSERT INTO t VALUES (1, '[5]');
+         CREATE FUNCTION public.newer(x int) RETURNS text LANGUAGE sql AS 'SELECT pg_catalog.uuidv7()::text';
+         CREATE FUNCTION public.fine(x int) RETURNS int LANGUAGE sql AS 'SELECT count(*)::int FROM t';
+         SET check_function_bodies = off;
+         CREATE FUNCTION public.wrong_anyway() RETURNS int LANGUAGE sql AS 'SELECT nothing FROM nowhere'",
+    );
+    let before = pair.target.catalog();
+    let outcome = pair.run(&[]);
+    outcome.refused(2, &["function public.newer(integer)", "uuidv7"]);
+    assert!(
+        !outcome.out.contains("public.fine"),
+        "{}",
+        outcome.everything()
+    );
+    assert!(
+        !outcome.out.contains("wrong_anyway"),
+        "{}",
+        outcome.everything()
+    );
+    assert_eq!(pair.target.catalog(), before);
+    let outcome = pair.run(&["--allow-findings"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    pair.same_answer("SELECT fine(1)");
+}
