@@ -6,7 +6,7 @@ use tokio_postgres::{Client, Row};
 
 use super::Step;
 use super::rehearse::Refused;
-use crate::connect::Session;
+use crate::connect::{Session, literal};
 use crate::error::{Error, Result, Side, server_message};
 use crate::plan::{Finding, Severity};
 
@@ -35,17 +35,21 @@ pub async fn broken(
     if pairs.is_empty() {
         return Ok(Vec::new());
     }
-    let settings = format!(
-        "SET LOCAL check_function_bodies = on; SET LOCAL search_path = {}",
-        path(seen.search_path)
-    );
     let on = |side| move |e| Error::new(side, "trying the bodies of functions").because(e);
-    let session = settings.replace("SET LOCAL", "SET");
-    let again = format!("RELEASE {savepoint}; {settings}; SAVEPOINT {savepoint}");
+    let looking = |local| {
+        format!(
+            "SELECT pg_catalog.set_config('check_function_bodies', 'on', {local}), pg_catalog.set_config('search_path', {}, {local})",
+            literal(seen.search_path)
+        )
+    };
     seen.source
-        .batch_execute(&session)
+        .batch_execute(&looking(false))
         .await
         .map_err(on(Side::Source))?;
+    let again = format!(
+        "RELEASE {savepoint}; {}; SAVEPOINT {savepoint}",
+        looking(true)
+    );
     target
         .batch_execute(&again)
         .await
@@ -74,11 +78,6 @@ pub async fn broken(
         .await
         .map_err(on(Side::Target))?;
     Ok(found)
-}
-
-/// A value of search_path as the server shows it is the list that SET takes, but where it is empty.
-fn path(shown: &str) -> &str {
-    if shown.is_empty() { "''" } else { shown }
 }
 
 async fn validate(client: &Client, oid: u32) -> std::result::Result<(), tokio_postgres::Error> {

@@ -326,3 +326,15 @@ fn a_body_in_sql_that_only_the_source_understands_is_found_before_anything_is_wr
     assert_eq!(outcome.code, 0, "{}", outcome.everything());
     pair.same_answer("SELECT fine(1)");
 }
+
+#[test]
+fn an_empty_search_path_of_the_database_is_one_too() {
+    let pair = Pair::with(
+        "CREATE FUNCTION public.one() RETURNS int LANGUAGE sql AS 'SELECT 1'; CREATE TABLE t (id int, v vector(1)); INSERT INTO t VALUES (1, '[5]')",
+    );
+    let database = pair.source.one("SELECT quote_ident(current_database())");
+    pair.source
+        .exec(&format!("ALTER DATABASE {database} SET search_path = ''"));
+    pair.copy(&[]);
+    pair.same_answer("SELECT id, v::real[]::text FROM public.t");
+}

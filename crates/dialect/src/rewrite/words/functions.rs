@@ -289,6 +289,9 @@ impl Words<'_> {
                 .first()
                 .map_or(Kind::Unknown, |arg| self.kind(arg))
         };
+        if schema.is_none() && function == "coalesce" {
+            return self.first_vector(&args(call));
+        }
         if self.owner(schema.as_deref(), &function, None) == Owner::Another {
             return Kind::Unknown;
         }

@@ -155,8 +155,47 @@ impl Words<'_> {
             SyntaxKind::ARRAY_EXPR => Kind::Array,
             SyntaxKind::CALL_EXPR => self.call_kind(node),
             SyntaxKind::BIN_EXPR => self.operation_kind(node),
+            SyntaxKind::CASE_EXPR => self.first_vector(&results(node)),
+            SyntaxKind::INDEX_EXPR => self.element_kind(node),
+            SyntaxKind::SELECT | SyntaxKind::PAREN_SELECT => self.shown_kind(node),
             _ => Kind::Unknown,
         }
+    }
+
+    /// What can be one of these is a vector if one of them is.
+    pub(super) fn first_vector(&self, nodes: &[SyntaxNode]) -> Kind {
+        let mut kinds = nodes.iter().map(|node| self.kind(node));
+        kinds
+            .find(|kind| kind.is_vector() == Some(true))
+            .unwrap_or(Kind::Unknown)
+    }
+
+    /// Of an array that the text makes.
+    fn element_kind(&self, node: &SyntaxNode) -> Kind {
+        let Some(array) = node.children().next().map(|array| bare(&array)) else {
+            return Kind::Unknown;
+        };
+        match array.kind() {
+            SyntaxKind::ARRAY_EXPR => {
+                let elements: Vec<SyntaxNode> = array.children().collect();
+                self.first_vector(&elements)
+            }
+            SyntaxKind::CAST_EXPR => match array.children().next().map(|array| bare(&array)) {
+                Some(inner) if inner.kind() == SyntaxKind::ARRAY_EXPR => {
+                    let elements: Vec<SyntaxNode> = inner.children().collect();
+                    self.first_vector(&elements)
+                }
+                _ => Kind::Unknown,
+            },
+            _ => Kind::Unknown,
+        }
+    }
+
+    /// Of a query that stands for a value: its only column.
+    fn shown_kind(&self, query: &SyntaxNode) -> Kind {
+        let target = query.descendants().find_map(ast::Target::cast);
+        let shown = target.and_then(|target| target.syntax().children().next());
+        shown.map_or(Kind::Unknown, |shown| self.kind(&shown))
     }
 
     fn literal(&self, node: &SyntaxNode) -> Kind {
@@ -352,4 +391,21 @@ pub(super) fn shown_as(target: &SyntaxNode) -> Option<String> {
         SyntaxKind::FIELD_EXPR => shown.children().last().map(|column| name(&column)),
         _ => None,
     }
+}
+
+/// The results of a CASE.
+fn results(case: &SyntaxNode) -> Vec<SyntaxNode> {
+    let clauses = case.descendants().filter(|node| {
+        matches!(
+            node.kind(),
+            SyntaxKind::WHEN_CLAUSE | SyntaxKind::ELSE_CLAUSE
+        )
+    });
+    let result = |clause: SyntaxNode| {
+        clause
+            .children()
+            .filter(|node| ast::Expr::can_cast(node.kind()))
+            .last()
+    };
+    clauses.filter_map(result).collect()
 }
