@@ -214,7 +214,11 @@ impl Types {
 
     /// Its dimensions, and its elements in their order.
     fn array(&self, value: &str, element: u32, source: bool, depth: usize) -> String {
-        let of = &self.0[&element];
+        // Through a domain too.
+        let mut of = &self.0[&element];
+        while of.kind == 'd' {
+            of = &self.0[&of.base];
+        }
         let row = format!("u{depth}");
         let (names, one) = match (of.kind, of.fields.len()) {
             // unnest gives a composite's fields as columns.
