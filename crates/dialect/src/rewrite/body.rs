@@ -4,7 +4,7 @@
 //! again. A body in another language, or one that the parser does not know, is only searched: words that are surely pgvector's need a
 //! decision, words that might be are noted.
 
-use super::words::{Kind, Words, names_shapes};
+use super::words::{FUNCTIONS, Kind, Words, names_shapes};
 use super::{Draft, Statement, binding, whole};
 use crate::syntax::{Edits, all, child, name, parse, range};
 use squawk_syntax::ast::{self, AstNode};
@@ -256,25 +256,8 @@ fn found(draft: &mut Draft, words: &BTreeSet<&'static str>) {
     }
 }
 
-const WORDS: &[&str] = &[
-    "vector",
-    "halfvec",
-    "sparsevec",
-    "l2_distance",
-    "inner_product",
-    "cosine_distance",
-    "l1_distance",
-    "hamming_distance",
-    "jaccard_distance",
-    "l2_normalize",
-    "l2_norm",
-    "binary_quantize",
-    "subvector",
-    "vector_dims",
-    "vector_norm",
-    "hnsw",
-    "ivfflat",
-];
+/// What pgvector has besides functions and operators.
+const TYPES_AND_METHODS: &[&str] = &["vector", "halfvec", "sparsevec", "hnsw", "ivfflat"];
 const OPERATORS: &[&str] = &["<->", "<=>", "<#>", "<+>", "<~>", "<%>"];
 /// Those that mean pgvector wherever they stand.
 const SURE: &[&str] = &[
@@ -296,7 +279,8 @@ fn suspicious(body: &str) -> BTreeSet<&'static str> {
     let operators: BTreeSet<&str> = body
         .split(|letter: char| !"<>=~#%+-*/!@&|^?".contains(letter))
         .collect();
-    let named = WORDS.iter().filter(|word| identifiers.contains(**word));
+    let words = TYPES_AND_METHODS.iter().chain(FUNCTIONS);
+    let named = words.filter(|word| identifiers.contains(**word));
     let operated = OPERATORS
         .iter()
         .filter(|operator| operators.contains(**operator));

@@ -3,6 +3,7 @@
 //! In: `CREATE EXTENSION vector` and statements that depend on it by name. Out: `CREATE EXTENSION vectors`, or nothing where the
 //! target needs no extension. Also here: entries whose text holds secrets, and the remedies that several findings share.
 
+use super::words::{AGGREGATES, FUNCTIONS};
 use super::{Draft, Statement};
 use crate::dump::Entry;
 use crate::syntax::{self, name};
@@ -49,26 +50,9 @@ fn is_member(signature: &str, schema: &str) -> bool {
         of_ours || arg.trim() == "bit"
     };
     let args: Vec<&str> = args.trim_end_matches(')').split(',').collect();
-    MEASURES.contains(&function) && args.first().is_some_and(|first| known(first))
+    let ours = FUNCTIONS.contains(&function) || AGGREGATES.contains(&function);
+    ours && args.first().is_some_and(|first| known(first))
 }
-
-/// Functions of pgvector that somebody may grant or take away.
-const MEASURES: &[&str] = &[
-    "l2_distance",
-    "inner_product",
-    "cosine_distance",
-    "l1_distance",
-    "hamming_distance",
-    "jaccard_distance",
-    "vector_dims",
-    "vector_norm",
-    "l2_norm",
-    "l2_normalize",
-    "binary_quantize",
-    "subvector",
-    "avg",
-    "sum",
-];
 
 /// Subscriptions and user mappings carry passwords in clear: they are not run, and their text is not shown.
 pub(super) fn secret(draft: &mut Draft) {

@@ -12,7 +12,7 @@ use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 /// Functions of pgvector that a query may call. In a body that is a string each of these words is one.
-pub(super) const FUNCTIONS: &[&str] = &[
+pub(in super::super) const FUNCTIONS: &[&str] = &[
     "l2_distance",
     "inner_product",
     "cosine_distance",
@@ -28,7 +28,7 @@ pub(super) const FUNCTIONS: &[&str] = &[
 ];
 
 /// Functions that PostgreSQL has as well: they are pgvector's where their argument is a vector.
-const AGGREGATES: &[&str] = &["avg", "sum"];
+pub(in super::super) const AGGREGATES: &[&str] = &["avg", "sum"];
 
 /// A call, with its own parts said: the name of the function is never taken for a column.
 pub(super) fn say(words: &mut Words, call: &SyntaxNode) -> Option<String> {

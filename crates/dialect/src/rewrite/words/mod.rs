@@ -21,6 +21,7 @@ mod sums;
 use super::{Context, mention};
 use crate::syntax::{Edits, first, parse, range};
 pub(super) use evidence::names_shapes;
+pub(super) use functions::{AGGREGATES, FUNCTIONS};
 pub(super) use kinds::Kind;
 use kinds::Scope;
 pub(super) use operators::DISTANCES;
