@@ -420,3 +420,20 @@ fn whole_vectors_that_are_compared_without_an_operator_are_named() {
     }
     assert_eq!(where_clause("id in (1, 2)"), Ok("id in (1, 2)".to_owned()));
 }
+
+#[test]
+fn the_remedy_of_a_body_speaks_of_what_the_target_has() {
+    let mut source = words();
+    let remedy = |source: &common::Source| {
+        let translated = source.translate("FUNCTION", "dynamic(public.vector)");
+        translated.findings[0].remedy.clone()
+    };
+    assert!(remedy(&source).contains("the schema vectors"));
+    source.context.real_array = true;
+    assert!(
+        !remedy(&source).contains("PGVecto.rs"),
+        "{}",
+        remedy(&source)
+    );
+    assert!(remedy(&source).contains("real[]"));
+}

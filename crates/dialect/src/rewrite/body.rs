@@ -5,7 +5,7 @@
 //! decision, words that might be are noted.
 
 use super::words::{FUNCTIONS, Kind, Words, names_shapes};
-use super::{Draft, Statement, binding, whole};
+use super::{Context, Draft, Statement, binding, whole};
 use crate::syntax::{Edits, all, child, name, parse, range};
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
@@ -31,7 +31,10 @@ pub(super) fn translate<'a>(draft: &mut Draft<'a>, statement: &mut Statement, wo
         draft.note(format!("its body {note}"), "");
     }
     for problem in &said.words.problems {
-        draft.lose(format!("its body {problem}; it is made as it is"), BY_HAND);
+        draft.lose(
+            format!("its body {problem}; it is made as it is"),
+            by_hand(draft.context),
+        );
     }
     if !said.words.can_be_said() {
         return;
@@ -44,7 +47,16 @@ pub(super) fn translate<'a>(draft: &mut Draft<'a>, statement: &mut Statement, wo
     found(draft, &in_strings(&said.text));
 }
 
-const BY_HAND: &str = "change the body by hand: names of PGVecto.rs need the schema vectors, and <-> is squared there";
+fn by_hand(context: &Context) -> &'static str {
+    match context.real_array {
+        true => {
+            "change the body by hand: the target has real[] in place of vectors, without operators for distances"
+        }
+        false => {
+            "change the body by hand: names of PGVecto.rs need the schema vectors, and <-> is squared there"
+        }
+    }
+}
 
 /// A body in the target's words.
 struct Said<'a> {
@@ -243,7 +255,7 @@ fn found(draft: &mut Draft, words: &BTreeSet<&'static str>) {
     if sure.is_empty() || by_compat.is_some() {
         draft.note(
             format!("its body may use pgvector: {}", list.join(", ")),
-            by_compat.unwrap_or_else(|| BY_HAND.to_owned()),
+            by_compat.unwrap_or_else(|| by_hand(draft.context).to_owned()),
         );
     } else {
         draft.lose(
@@ -251,7 +263,7 @@ fn found(draft: &mut Draft, words: &BTreeSet<&'static str>) {
                 "its body uses pgvector in a way that is not translated: {}; it is made as it is",
                 sure.join(", ")
             ),
-            BY_HAND,
+            by_hand(draft.context),
         );
     }
 }
