@@ -86,7 +86,7 @@ fn sql_functions(database: &mut Database, rng: &mut Rng) {
 }
 
 fn plpgsql(database: &mut Database, rng: &mut Rng) {
-    let name = named(database, "f", rng);
+    let name = named(database, "fn", rng);
     database.add(format!(
         "CREATE FUNCTION {name}(n integer) RETURNS TABLE (i integer, t text) LANGUAGE plpgsql SECURITY DEFINER AS $body$\nDECLARE s text := 'o''k \\ $$';\nBEGIN\n  -- a comment with a quote '\n  FOR i IN 1..n LOOP\n    t := s || i;     RETURN NEXT;\n  END LOOP;\nEND\n$body$"
     ));
