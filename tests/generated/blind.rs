@@ -105,6 +105,21 @@ fn answers_are_alike_only_up_to_the_last_digits_of_their_numbers() {
     }
 }
 
+#[test]
+fn neighbours_change_places_only_where_their_distances_are_rounded() {
+    let lines = |text: &str| -> Vec<String> { text.split(' ').map(String::from).collect() };
+    let (ties, exact) = ("6|0 14|0 3|4.19e-08", "3|0 6|0 14|0");
+    assert!(rows::alike_but_for_ties(&lines(ties), &lines(exact)));
+    for (a, b) in [
+        (exact, "6|0 3|0 14|0"),
+        ("1|0.5 2|0.7", "2|0.7 1|0.5"),
+        ("1|0.5 2|0.5", "1|0.5 3|0.5"),
+        ("1|0.5 2|0.5", "1|0.5"),
+    ] {
+        assert!(!rows::alike_but_for_ties(&lines(a), &lines(b)), "{a} {b}");
+    }
+}
+
 /// Else a failure could not be made anew.
 #[test]
 fn a_seed_makes_the_same_database_each_time() {

@@ -99,9 +99,10 @@ fn search(
             format!("{{{}}}/{dims}", shifted.collect::<Vec<_>>().join(","))
         }
     };
-    // As its owner, who may be kept out by row-level security on one side as on the other.
+    // As its owner, who may be kept out by row-level security on one side as on the other. All rows: which of two equally near ones is
+    // the last is up to the last digit of a distance.
     database.probes.push(Probe {
-        source: format!("SELECT * FROM {name}('{point}'::{ours}, 4)"),
-        target: format!("SELECT * FROM {name}('{point_there}'::{theirs}, 4)"),
+        source: format!("SELECT * FROM {name}('{point}'::{ours}, 1000000)"),
+        target: format!("SELECT * FROM {name}('{point_there}'::{theirs}, 1000000)"),
     });
 }
