@@ -149,9 +149,10 @@ fn distances(database: &mut Database, table: &Table, rng: &mut Rng) {
         Words::Vector => format!("vector_norm({v})"),
         Words::Halfvec | Words::Sparsevec => format!("l2_norm({v})"),
     };
+    // Of the nearest only how far they are: which of two as good as equally near ones comes first is up to the last digit.
     let query = match rng.below(6) {
         0 => format!(
-            "SELECT {key}, {v} {operator} {point} AS d FROM {only}{sql} ORDER BY {v} {operator} {point}, {key} LIMIT 5"
+            "SELECT {v} {operator} {point} AS d FROM {only}{sql} ORDER BY {v} {operator} {point}, {key} LIMIT 5"
         ),
         1 => format!("SELECT {key} FROM {only}{sql} WHERE {v} <-> {point} < 9.5"),
         2 => format!(
@@ -164,7 +165,7 @@ fn distances(database: &mut Database, table: &Table, rng: &mut Rng) {
             format!("SELECT {key}, {norm} AS n FROM {only}{sql} WHERE {v} IS NOT NULL")
         }
         _ => format!(
-            "SELECT a.{key}, (SELECT b.{key} FROM {only}{sql} b WHERE b.{key} <> a.{key} ORDER BY b.{v} {operator} a.{v}, b.{key} LIMIT 1) AS near FROM {only}{sql} a"
+            "SELECT a.{key}, (SELECT b.{v} {operator} a.{v} FROM {only}{sql} b WHERE b.{key} <> a.{key} ORDER BY b.{v} {operator} a.{v}, b.{key} LIMIT 1) AS near FROM {only}{sql} a"
         ),
     };
     let name = named(database, "near", rng);
