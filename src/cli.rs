@@ -17,7 +17,7 @@ use crate::roles::RoleWishes;
 #[derive(Parser, Debug)]
 #[command(version, max_term_width = 100, after_help = AFTER_HELP)]
 struct Arguments {
-    /// The database with pgvector: postgresql://user@host:port/database, or libpq's key=value form
+    /// The database with pgvector: postgresql://user@host:port/database, or libpq's key=value form; PG* variables, services and password files fill in the rest
     #[arg(
         long,
         env = "PGV2RS_SOURCE",
@@ -168,6 +168,7 @@ Exit codes:
 Examples:
   pgv2rs-copy --source postgresql://app@old/shop --target postgresql://postgres@new/shop --dry-run
   pgv2rs-copy --source postgresql://app@old/shop --target postgresql://postgres@new/shop --report move.json
+  pgv2rs-copy --source service=old --target 'host=new dbname=shop sslmode=verify-full sslrootcert=ca.crt'
   PGV2RS_SOURCE=… PGV2RS_TARGET=… pgv2rs-copy -t 'public.items' --map public.items.embedding=vecf16";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

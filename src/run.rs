@@ -53,6 +53,12 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
         .as_deref()
         .map(report::ReportFile::open)
         .transpose()?;
+    for warning in [&options.source, &options.target]
+        .iter()
+        .flat_map(|e| e.warnings())
+    {
+        tracing::warn!("{warning}");
+    }
     let target = options.target.connect().await?;
     let mut described = catalog::target::read(&target).await?;
     let (patterns, version) = before_snapshot(options).await?;

@@ -72,7 +72,7 @@ async fn section(
 ) -> Result<String> {
     let attempt = format!("running pg_dump --section={section}");
     let mut command = Command::new(&options.pg_dump);
-    // The user's PG* variables speak to libpq, not to this program's connection strings.
+    // What they say is in the endpoint already; as they are they might speak of another server.
     let inherited = std::env::vars_os().map(|(name, _)| name);
     for name in inherited.filter(|name| name.to_string_lossy().starts_with("PG")) {
         command.env_remove(name);

@@ -34,6 +34,35 @@ pub fn before(place: &Place, mischief: Mischief) -> Place {
     place.through(port)
 }
 
+/// Starts a balancer: the first connection goes to the first place, all others to the second. Returns the first place, through it.
+pub fn balancer(first: &Place, others: &Place) -> Place {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("its number").port();
+    let ways = [first, others].map(|p| (p.host.clone(), p.port));
+    std::thread::spawn(move || {
+        for (n, client) in listener.incoming().flatten().enumerate() {
+            let (host, port) = &ways[n.min(1)];
+            if let Ok(server) = TcpStream::connect((host.as_str(), *port)) {
+                serve(client, server, Arc::new(Mischief::CutToServer(usize::MAX)));
+            }
+        }
+    });
+    first.through(port)
+}
+
+/// A Unix socket that leads its first connection to the place.
+pub fn socket_to(place: &Place, path: &std::path::Path) {
+    let listener = std::os::unix::net::UnixListener::bind(path).expect("a socket");
+    let way = (place.host.clone(), place.port);
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().ok()?;
+        let mut server = TcpStream::connect((way.0.as_str(), way.1)).ok()?;
+        let (mut up, mut down) = (client.try_clone().ok()?, server.try_clone().ok()?);
+        std::thread::spawn(move || std::io::copy(&mut up, &mut server));
+        std::io::copy(&mut down, &mut client).ok()
+    });
+}
+
 /// A port where nobody listens.
 pub fn closed_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -1,0 +1,161 @@
+//! In: a connection that stands. Out: a session whose settings cannot change a meaning or end a long copy; rows out and in, in the
+//! database's own encoding.
+
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Buf;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_postgres::{AsyncMessage, Client, Connection, CopyInSink, CopyOutStream, Statement};
+
+use super::literal;
+use crate::error::Side;
+
+/// A session and the number by which the server knows it.
+pub struct Session {
+    pub client: Client,
+    pub pid: i32,
+    /// The database's encoding, where texts are converted on their way.
+    encoding: Option<String>,
+    ungranted: Arc<AtomicUsize>,
+}
+
+impl std::ops::Deref for Session {
+    type Target = Client;
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl Session {
+    /// Sets what must be set. Also what tells the session's server from any other: the cluster's identifier, and when its postmaster
+    /// started.
+    pub async fn begin<S, T>(
+        side: Side,
+        client: Client,
+        connection: Connection<S, T>,
+    ) -> std::result::Result<(Session, String), tokio_postgres::Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let ungranted = Arc::new(AtomicUsize::new(0));
+        tokio::spawn(listen(side, connection, ungranted.clone()));
+        client.batch_execute(SETTINGS).await?;
+        client.batch_execute(LATER_SETTINGS).await?;
+        let row = client
+            .query_one("SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_encoding'), \
+                pg_catalog.current_setting('client_encoding'), pg_catalog.pg_postmaster_start_time()::text", &[])
+            .await?;
+        let (own, spoken): (String, String) = (row.get(1), row.get(2));
+        let sql = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()";
+        // Some services keep it to themselves; the start alone tells nearly as much.
+        let cluster = client.query_one(sql, &[]).await;
+        let cluster: String = cluster.map_or(String::new(), |row| row.get(0));
+        let session = Session {
+            client,
+            pid: row.get(0),
+            encoding: (own != spoken).then_some(own),
+            ungranted,
+        };
+        Ok((session, format!("{cluster} {}", row.get::<_, String>(3))))
+    }
+
+    /// How often the server was content to warn that it did not grant or revoke what it was told to.
+    pub fn ungranted(&self) -> usize {
+        self.ungranted.load(Ordering::Relaxed)
+    }
+
+    /// COPY TO. Rows pass in the database's own encoding: converted to UTF-8, some texts would be refused, and each would cost.
+    pub async fn rows_out(
+        &self,
+        sql: &str,
+    ) -> std::result::Result<CopyOutStream, tokio_postgres::Error> {
+        match self.as_they_are(sql).await? {
+            Some(statement) => self.client.copy_out(&statement).await,
+            None => self.client.copy_out(sql).await,
+        }
+    }
+
+    /// COPY FROM, in the same way.
+    pub async fn rows_in<T: Buf + Send + 'static>(
+        &self,
+        sql: &str,
+    ) -> std::result::Result<CopyInSink<T>, tokio_postgres::Error> {
+        match self.as_they_are(sql).await? {
+            Some(statement) => self.client.copy_in(&statement).await,
+            None => self.client.copy_in(sql).await,
+        }
+    }
+
+    /// The names in the statement are UTF-8, so the server reads it before the encoding changes.
+    async fn as_they_are(
+        &self,
+        sql: &str,
+    ) -> std::result::Result<Option<Statement>, tokio_postgres::Error> {
+        let Some(encoding) = &self.encoding else {
+            return Ok(None);
+        };
+        let statement = self.client.prepare(sql).await?;
+        let set = format!("SET client_encoding = {}", literal(encoding));
+        self.client.batch_execute(&set).await?;
+        Ok(Some(statement))
+    }
+
+    /// To be called when the COPY has ended: what else is said is UTF-8.
+    pub async fn rows_ended(&self) -> std::result::Result<(), tokio_postgres::Error> {
+        match self.encoding {
+            Some(_) => {
+                self.client
+                    .batch_execute("SET client_encoding = 'UTF8'")
+                    .await
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// Drives a connection to its end.
+async fn listen<S, T>(side: Side, mut connection: Connection<S, T>, ungranted: Arc<AtomicUsize>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        match poll_fn(|cx| connection.poll_message(cx)).await {
+            Some(Ok(AsyncMessage::Notice(notice))) => {
+                tracing::debug!(%side, "{}: {}", notice.severity(), notice.message());
+                if ["01006", "01007"].contains(&notice.code().code()) {
+                    ungranted.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            Some(Ok(_)) => {}
+            Some(Err(error)) => {
+                tracing::debug!(%side, %error, "connection ended");
+                return;
+            }
+            None => return,
+        }
+    }
+}
+
+/// An empty search_path, so that every name means what it says; no timeout that could end a copy of hours; text forms that
+/// are the same on both sides; rows in the order of the heap; and an error, not fewer rows, where a policy would hide some.
+const SETTINGS: &str = "SET search_path = ''; SET statement_timeout = 0; SET lock_timeout = 0; \
+    SET idle_in_transaction_session_timeout = 0; SET row_security = off; SET DateStyle = ISO; SET IntervalStyle = postgres; \
+    SET TimeZone = 'UTC'; SET extra_float_digits = 3; SET bytea_output = 'hex'; SET synchronize_seqscans = off; \
+    SET xmloption = content; SET array_nulls = on; SET quote_all_identifiers = off; \
+    SET client_min_messages = warning; SET standard_conforming_strings = on";
+
+/// The text of money hangs on this one, and it is a database's own: a schema's literals are written in it. Rows that are sent or
+/// compared as text need it to be the same on both sides.
+pub const SAME_TEXT: &str = "SET lc_monetary = 'C'";
+
+/// The same for settings that older servers do not know. And a database in SQL_ASCII holds bytes, not characters: read as
+/// UTF-8 they would be refused.
+const LATER_SETTINGS: &str = "DO $$ DECLARE s text; BEGIN FOR s IN SELECT name FROM pg_catalog.pg_settings \
+    WHERE name IN ('idle_session_timeout', 'transaction_timeout') LOOP \
+    PERFORM pg_catalog.set_config(s, '0', false); END LOOP; \
+    IF pg_catalog.current_setting('server_encoding') = 'SQL_ASCII' THEN \
+    PERFORM pg_catalog.set_config('client_encoding', 'SQL_ASCII', false); END IF; END $$";
