@@ -93,7 +93,13 @@ pub async fn build(target: &Endpoint, schema: &Schema, jobs: usize) -> Result<Af
     let mut after = AfterData::default();
     each(&session, schema, Phase::Session, &mut after).await?;
     ordinary(target, schema, Phase::Index, jobs, &mut after).await?;
-    for phase in [Phase::Definition, Phase::Refresh] {
+    for phase in [
+        Phase::Definition,
+        Phase::Attach,
+        Phase::ForeignKey,
+        Phase::Policy,
+        Phase::Refresh,
+    ] {
         each(&session, schema, phase, &mut after).await?;
     }
     ordinary(target, schema, Phase::ViewIndex, jobs, &mut after).await?;
@@ -105,9 +111,7 @@ pub async fn build(target: &Endpoint, schema: &Schema, jobs: usize) -> Result<Af
         };
         after.note(step, started, done)?;
     }
-    for phase in [Phase::Attach, Phase::ForeignKey, Phase::Late] {
-        each(&session, schema, phase, &mut after).await?;
-    }
+    each(&session, schema, Phase::Late, &mut after).await?;
     Ok(after)
 }
 

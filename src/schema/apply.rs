@@ -25,8 +25,9 @@ pub async fn run_step(client: &Client, step: &Step) -> Result<()> {
         }
         if let Err(error) = client.batch_execute(statement).await {
             // What the step has set is not for those after it. In a transaction this fails as all else does, and is undone.
-            let back = "RESET ROLE; SET default_tablespace = ''";
-            let _ = client.batch_execute(back).await;
+            let back = step.around.iter().map(|a| a.back);
+            let back: Vec<&str> = ["RESET ROLE"].into_iter().chain(back).collect();
+            let _ = client.batch_execute(&back.join("; ")).await;
             let attempt = format!("creating {}", step.object);
             return Err(Error::new(Side::Target, attempt).because(error));
         }

@@ -33,14 +33,17 @@ pub enum Phase {
     Index,
     /// Views, rules and functions that could not be made before a primary key was there.
     Definition,
+    /// Ordinary indexes of partitions attached to their parents' indexes.
+    Attach,
+    ForeignKey,
+    /// After the keys, which the server tries against rows that the role must see all of; before the materialized views, which hold
+    /// what their owner may see.
+    Policy,
     Refresh,
     /// Ordinary indexes of materialized views.
     ViewIndex,
     VectorIndex,
-    /// Indexes of partitions attached to their parents' indexes.
-    Attach,
-    ForeignKey,
-    /// Triggers, policies, publications, statistics, comments, privileges.
+    /// Triggers, publications, statistics, comments, privileges; vector indexes of partitions attached.
     Late,
 }
 
@@ -52,12 +55,13 @@ impl Phase {
             Phase::Session => "after the rows: settings of this session",
             Phase::Index => "ordinary indexes, and constraints that are indexes",
             Phase::Definition => "views, rules and functions that need a primary key",
+            Phase::Attach => "indexes of partitions",
+            Phase::ForeignKey => "foreign keys",
+            Phase::Policy => "row-level security",
             Phase::Refresh => "materialized views",
             Phase::ViewIndex => "ordinary indexes of materialized views",
             Phase::VectorIndex => "vector indexes (never in a transaction that may roll back)",
-            Phase::Attach => "indexes of partitions",
-            Phase::ForeignKey => "foreign keys",
-            Phase::Late => "triggers, policies, privileges, comments, settings",
+            Phase::Late => "triggers, privileges, comments, settings",
         }
     }
 }
@@ -72,13 +76,38 @@ pub struct Step {
     pub table: Option<u32>,
     /// About a vector index: not to be done in a transaction that is rolled back.
     pub vector: bool,
-    /// What `default_tablespace` has to be, as pg_dump wrote it.
-    pub tablespace: Option<String>,
+    /// What has to be set for its statements, and no longer.
+    pub around: Vec<Around>,
     pub statements: Vec<String>,
     /// A vector index: its schema and name, and the statement in pgvector's words.
     pub index: Option<VectorIndex>,
     /// Its statements hold a value that nobody but the target may see.
     pub secret: bool,
+}
+
+/// A setting of the session: as a step needs it, and as all others do.
+#[derive(Clone, Debug)]
+pub struct Around {
+    pub set: String,
+    pub back: &'static str,
+}
+
+impl Around {
+    /// `tablespace` as pg_dump wrote it.
+    pub fn tablespace(tablespace: &str) -> Around {
+        Around {
+            set: format!("SET default_tablespace = {tablespace}"),
+            back: "SET default_tablespace = ''",
+        }
+    }
+
+    /// A materialized view holds what its owner may see.
+    pub fn policies() -> Around {
+        Around {
+            set: "SET row_security = on".into(),
+            back: "SET row_security = off",
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -97,7 +126,7 @@ impl Step {
             id: None,
             table: None,
             vector: false,
-            tablespace: None,
+            around: Vec::new(),
             statements: vec![statement],
             index: None,
             secret: false,
@@ -112,24 +141,20 @@ impl Step {
         }
     }
 
-    /// The statements with the tablespace around them.
+    /// The statements with the settings around them.
     fn script(&self) -> Vec<String> {
-        self.around(&self.statements)
+        self.within(&self.statements)
     }
 
     /// The same, as far as anybody may read it.
     pub fn shown_script(&self) -> Vec<String> {
-        self.around(&self.shown())
+        self.within(&self.shown())
     }
 
-    fn around(&self, statements: &[String]) -> Vec<String> {
-        let Some(tablespace) = &self.tablespace else {
-            return statements.to_vec();
-        };
-        let mut script = vec![format!("SET default_tablespace = {tablespace}")];
-        script.extend(statements.iter().cloned());
-        script.push("SET default_tablespace = ''".into());
-        script
+    fn within(&self, statements: &[String]) -> Vec<String> {
+        let set = self.around.iter().map(|a| a.set.clone());
+        let back = self.around.iter().map(|a| a.back.to_string());
+        set.chain(statements.iter().cloned()).chain(back).collect()
     }
 }
 

@@ -8,7 +8,7 @@ use dialect::rewrite::roles::Need;
 use dialect::rewrite::{Context, LeftOut};
 
 use super::dump::Sections;
-use super::{Phase, Schema, Step, VectorIndex};
+use super::{Around, Phase, Schema, Step, VectorIndex};
 use crate::catalog::{Source, class, dump_name};
 use crate::cli::{Options, SchemaSource};
 use crate::error::{Error, Result, Side};
@@ -290,8 +290,9 @@ impl Translation<'_> {
             "VIEW" | "MATERIALIZED VIEW" | "RULE" | "FUNCTION" | "PROCEDURE" | "AGGREGATE" => {
                 Phase::Definition
             }
-            "INDEX ATTACH" => Phase::Attach,
+            "INDEX ATTACH" if !vector_index => Phase::Attach,
             "FK CONSTRAINT" => Phase::ForeignKey,
+            "POLICY" | "ROW SECURITY" => Phase::Policy,
             _ => Phase::Late,
         };
         let described = self
@@ -305,10 +306,7 @@ impl Translation<'_> {
             id,
             table,
             vector,
-            tablespace: self
-                .tablespace
-                .clone()
-                .filter(|_| !before_data && phase != Phase::Session),
+            around: self.around(phase),
             index: described.map(|i| VectorIndex {
                 schema: i.schema.clone(),
                 name: i.name.clone(),
@@ -316,6 +314,18 @@ impl Translation<'_> {
             }),
             secret: holds_secret(&entry.kind, &statements),
             statements,
+        }
+    }
+
+    fn around(&self, phase: Phase) -> Vec<Around> {
+        match phase {
+            Phase::BeforeData | Phase::Session => Vec::new(),
+            Phase::Refresh => vec![Around::policies()],
+            _ => self
+                .tablespace
+                .iter()
+                .map(|t| Around::tablespace(t))
+                .collect(),
         }
     }
 }
