@@ -80,7 +80,7 @@ pub async fn measure(source: &Endpoint, plan: &Plan, schema: &Schema) -> Measure
 }
 
 async fn sizes(
-    session: &Client,
+    session: &Session,
     plan: &Plan,
     measured: &mut Measured,
 ) -> Result<(), tokio_postgres::Error> {
@@ -111,7 +111,7 @@ async fn sizes(
             left -= size.heap;
         }
         let row = session
-            .query_one(&scan(table, size.heap, whole), &[])
+            .query_of_table(&scan(table, size.heap, whole))
             .await?;
         size.rows = whole.then(|| row.get::<_, i64>(0).unsigned_abs());
         size.longest = row.get::<_, Option<i64>>(1).map(i64::unsigned_abs);

@@ -123,6 +123,7 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
         SchemaSource::Existing => "rp",
     });
     let names: Vec<String> = tables.iter().map(|r| r.quoted()).collect();
+    target.look_in(&source.search_path).await?;
     finish::analyze(&target, &names, &mut after_data).await?;
     let names: Vec<_> = tables.iter().map(|r| r.place()).collect();
     let broken = probe::probe(&target, &schema, &names, &after_data.failed).await?;

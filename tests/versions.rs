@@ -67,6 +67,27 @@ fn moves_from_postgresql_16_with_pgvector_0_6() {
     moves_as_ever("PGV2RS_TEST_SOURCE16");
 }
 
+/// Up to PostgreSQL 16 what an index or a materialized view calls finds others by the session's search_path.
+#[test]
+fn indexes_and_materialized_views_over_functions_that_name_others_barely_move() {
+    let pair = Pair {
+        source: Db::create(&Place::named("PGV2RS_TEST_SOURCE16"), &unique("version")),
+        target: Db::create(&Place::target(), &unique("version")),
+    };
+    pair.source.exec(
+        "CREATE EXTENSION vector; CREATE TABLE t (id int PRIMARY KEY, a text, v vector(2)); INSERT INTO t VALUES (1, 'A', '[3,4]'), (2, 'B', '[5,12]');
+         CREATE FUNCTION low(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT pg_catalog.lower($1)'; CREATE FUNCTION inlined(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT low($1)';
+         CREATE FUNCTION called(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN low($1); END'; CREATE FUNCTION counted(int) RETURNS bigint STABLE LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM t WHERE id <= $1); END';
+         CREATE INDEX one ON t (inlined(a)); CREATE INDEX two ON t (id) WHERE called(a) > 'a'; ALTER TABLE t ADD EXCLUDE USING btree (called(a) WITH =);
+         CREATE INDEX near ON t USING hnsw (v vector_l2_ops);
+         CREATE MATERIALIZED VIEW m AS SELECT id, counted(id) AS n FROM t; CREATE UNIQUE INDEX three ON m (called(n::text))",
+    );
+    let outcome = pair.copy(&[]);
+    assert!(!outcome.err.contains("WARN"), "{}", outcome.everything());
+    pair.same_answer("SELECT id, n FROM m ORDER BY id");
+    pair.same_answer("SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE indrelid IN ('t'::regclass, 'm'::regclass) ORDER BY 1");
+}
+
 /// The stand-in is not built for PostgreSQL 17, so the newest target is tried without an extension.
 #[test]
 fn moves_to_postgresql_17_as_real_arrays() {

@@ -32,6 +32,7 @@ pub mod class {
     pub const ATTRDEF: u32 = 2604;
     pub const REWRITE: u32 = 2618;
     pub const NAMESPACE: u32 = 2615;
+    pub const FUNCTION: u32 = 1255;
 }
 
 /// The source database under the snapshot.

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::{AsyncMessage, Client, Connection, CopyInSink, CopyOutStream, Statement};
 
 use super::literal;
-use crate::error::Side;
+use crate::error::{Error, Result, Side};
 
 /// A session and the number by which the server knows it.
 pub struct Session {
@@ -60,6 +60,26 @@ impl Session {
             ungranted,
         };
         Ok((session, format!("{cluster} {}", row.get::<_, String>(3))))
+    }
+
+    /// Finds names as the source's applications do. For what calls the users' functions, whose bodies may name others so.
+    pub async fn look_in(&self, search_path: &str) -> Result<()> {
+        let sql = "SELECT pg_catalog.set_config('search_path', $1, false)";
+        let done = self.client.query_one(sql, &[&search_path]).await;
+        done.map(drop)
+            .map_err(Error::on(Side::Target, "setting the search_path"))
+    }
+
+    /// A query of a table, on the source. The planner looks at the expressions of its indexes, and puts functions in SQL in their
+    /// place, whose bodies may find others by the database's own search_path. What is asked must not print a name.
+    pub async fn query_of_table(
+        &self,
+        sql: &str,
+    ) -> std::result::Result<tokio_postgres::Row, tokio_postgres::Error> {
+        self.client.batch_execute(BARE_NAMES).await?;
+        let row = self.client.query_one(sql, &[]).await?;
+        self.client.batch_execute(FULL_NAMES).await?;
+        Ok(row)
     }
 
     /// How often the server was content to warn that it did not grant or revoke what it was told to.
@@ -147,6 +167,11 @@ const SETTINGS: &str = "SET search_path = ''; SET statement_timeout = 0; SET loc
     SET TimeZone = 'UTC'; SET extra_float_digits = 3; SET bytea_output = 'hex'; SET synchronize_seqscans = off; \
     SET xmloption = content; SET array_nulls = on; SET quote_all_identifiers = off; \
     SET client_min_messages = warning; SET standard_conforming_strings = on";
+
+/// What a statement itself says still means what it does without a search_path: pg_catalog comes first.
+pub const BARE_NAMES: &str = "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', 'pg_catalog', nullif(reset_val, '')), false) \
+    FROM pg_catalog.pg_settings WHERE name = 'search_path'";
+pub const FULL_NAMES: &str = "SET search_path = ''";
 
 /// The text of money hangs on this one, and it is a database's own: a schema's literals are written in it. Rows that are sent or
 /// compared as text need it to be the same on both sides.

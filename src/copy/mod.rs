@@ -121,12 +121,7 @@ async fn worker(job: Arc<Job>) -> Result<()> {
     let reader = job.readers.lease()?;
     let writer = job.target.connect().await?;
     // A CHECK may call a function whose body finds others by name, as it did on the source.
-    let path = "SELECT pg_catalog.set_config('search_path', $1, false)";
-    let attempt = "setting the search_path for the rows";
-    writer
-        .query_one(path, &[&job.search_path])
-        .await
-        .map_err(Error::on(Side::Target, attempt))?;
+    writer.look_in(&job.search_path).await?;
     while let Some(table) = job.next_table() {
         let copied = one(&job, &reader, &writer, &table)
             .await

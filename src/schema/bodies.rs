@@ -6,11 +6,10 @@ use tokio_postgres::{Client, Row};
 
 use super::Step;
 use super::rehearse::Refused;
+use crate::catalog::class;
 use crate::connect::{Session, literal};
 use crate::error::{Error, Result, Side, server_message};
 use crate::plan::{Finding, Severity};
-
-const PROCEDURE: u32 = 1255;
 
 /// The source as its applications see it, outside of the snapshot: a validator that fails would end the holder's transaction.
 pub struct Seen<'a> {
@@ -25,7 +24,7 @@ pub async fn broken(
     steps: &[Step],
     seen: &Seen<'_>,
 ) -> Result<Vec<Refused>> {
-    let of_function = |s: &&Step| s.id.is_some_and(|id| id.class == PROCEDURE);
+    let of_function = |s: &&Step| s.id.is_some_and(|id| id.class == class::FUNCTION);
     let oids: Vec<u32> = steps
         .iter()
         .filter(of_function)
@@ -64,7 +63,7 @@ pub async fn broken(
             .await
             .map_err(on(Side::Target))?;
         let step = steps.iter().find(|s| {
-            s.id.is_some_and(|id| id.class == PROCEDURE && id.oid == on_source)
+            s.id.is_some_and(|id| id.class == class::FUNCTION && id.oid == on_source)
         });
         if let (Some(step), Ok(())) = (step, validate(seen.source, on_source).await) {
             found.push(refused(step, &error));

@@ -19,6 +19,7 @@ use std::collections::HashSet;
 use dialect::dump::ObjectId;
 use serde::Serialize;
 
+use crate::connect::literal;
 use crate::plan::access::Needs;
 
 /// When a step runs, in this order. pg_dump orders its second section by what depends on what, but for materialized views: it
@@ -106,6 +107,20 @@ impl Around {
         Around {
             set: "SET row_security = on".into(),
             back: "SET row_security = off",
+        }
+    }
+
+    /// What is called finds others by name, as it did on the source: its `search_path`. What the statement itself says means what
+    /// it does with an empty one: pg_catalog comes first.
+    pub fn names(search_path: &str) -> Around {
+        let path = ["pg_catalog", search_path];
+        let path: Vec<&str> = path.into_iter().filter(|p| !p.is_empty()).collect();
+        Around {
+            set: format!(
+                "SELECT pg_catalog.set_config('search_path', {}, false)",
+                literal(&path.join(", "))
+            ),
+            back: "SET search_path = ''",
         }
     }
 }

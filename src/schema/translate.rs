@@ -9,7 +9,7 @@ use dialect::rewrite::{Context, LeftOut};
 
 use super::dump::Sections;
 use super::{Around, Phase, Schema, Step, VectorIndex};
-use crate::catalog::{Source, class, dump_name};
+use crate::catalog::{Index, Source, class, dump_name};
 use crate::cli::{Options, SchemaSource};
 use crate::error::{Error, Result, Side};
 use crate::plan::{Finding, Plan, Severity};
@@ -306,7 +306,7 @@ impl Translation<'_> {
             id,
             table,
             vector,
-            around: self.around(phase),
+            around: self.around(entry, index, phase),
             index: described.map(|i| VectorIndex {
                 schema: i.schema.clone(),
                 name: i.name.clone(),
@@ -317,16 +317,32 @@ impl Translation<'_> {
         }
     }
 
-    fn around(&self, phase: Phase) -> Vec<Around> {
-        match phase {
-            Phase::BeforeData | Phase::Session => Vec::new(),
-            Phase::Refresh => vec![Around::policies()],
-            _ => self
-                .tablespace
-                .iter()
-                .map(|t| Around::tablespace(t))
-                .collect(),
+    fn around(&self, entry: &Entry, index: Option<u32>, phase: Phase) -> Vec<Around> {
+        let mut around = Vec::new();
+        if matches!(phase, Phase::BeforeData | Phase::Session) {
+            return around;
         }
+        let constraint =
+            |i: &&Index| i.constraint.is_some() && i.constraint == identity(entry).map(|o| o.oid);
+        let index = index.filter(|_| identity(entry).is_some_and(|o| o.class == class::RELATION));
+        let index = index.or_else(|| self.source.indexes.iter().find(constraint).map(|i| i.oid));
+        if phase == Phase::Refresh {
+            around.push(Around::policies());
+        }
+        if phase == Phase::Refresh || index.is_some_and(|oid| self.calls(oid)) {
+            around.push(Around::names(&self.source.search_path));
+        }
+        let tablespace = self.tablespace.iter();
+        around.extend(tablespace.map(|t| Around::tablespace(t)));
+        around
+    }
+
+    /// Whether an index computes what it holds by functions that are not PostgreSQL's own.
+    fn calls(&self, index: u32) -> bool {
+        let called = |(object, needs, _): &&(ObjectId, ObjectId, char)| {
+            (object.class, object.oid) == (class::RELATION, index) && needs.class == class::FUNCTION
+        };
+        self.source.depends.iter().any(|d| called(&d))
     }
 }
 

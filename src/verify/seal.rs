@@ -65,7 +65,7 @@ pub async fn rows(session: &Session, table: &TablePlan) -> Result<(u64, Option<S
          FROM {} t",
         table.from()
     );
-    let row = session.query_one(&sql, &[]).await.map_err(Error::on(
+    let row = session.query_of_table(&sql).await.map_err(Error::on(
         Side::Source,
         format!("counting {}", table.display),
     ))?;
