@@ -9,6 +9,7 @@ use crate::connect::Session;
 use crate::error::{Error, Result, Side};
 use crate::plan::{self, Finding, Plan, Severity, Wishes};
 use crate::roles;
+use crate::schema::dump::Sections;
 use crate::schema::{self, Phase, Refused, Schema};
 use crate::select::Selection;
 use crate::snapshot::Holder;
@@ -70,65 +71,107 @@ pub async fn planned(
     }
     let sections =
         schema::dump::both_sections(options, &holder.id, &plan::access::unread(source)).await?;
-    let mut schema = schema::translate(
-        &sections,
-        source,
-        selection,
-        &mut plan,
+    let given = Given {
         options,
-        &described.tablespaces,
-    )?;
-    if options.format == Format::Native && plan.has_conversions() {
-        let relations = source.relations.iter();
-        let comes = relations
-            .filter(|r| selection.relations.contains(&r.oid) && !plan.left_out.contains(&r.oid));
-        plan.readers = options.roles.readers(comes, described);
-        if let Some(grant) = roles::grant(&plan.readers) {
-            schema.add(grant);
+        holder,
+        target,
+        source,
+        described,
+        selection,
+    };
+    loop {
+        let decided = plan.clone();
+        let mut schema = given.translated(&sections, &mut plan).await?;
+        let refused = match plan.worst() {
+            Some(Severity::Problem) => Vec::new(),
+            _ => given.rehearsed(&plan, &mut schema).await?,
+        };
+        let lost = |r: &&Refused| r.relation.is_some_and(|oid| !plan.left_out.contains(&oid));
+        let lost: Vec<Refused> = refused.iter().filter(lost).cloned().collect();
+        if lost.is_empty() {
+            say(&mut plan, refused);
+            names_free(target, &schema, &mut plan).await?;
+            plan.findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
+            return Ok((plan, schema));
+        }
+        // What hangs on a table that does not come after all does not come either, so the schema is made again without it.
+        plan = decided;
+        plan.leave_out(lost.iter().filter_map(|r| r.relation));
+        say(&mut plan, lost);
+    }
+}
+
+/// What a rule has found already is not said twice.
+fn say(plan: &mut Plan, refused: Vec<Refused>) {
+    for Refused { finding, .. } in refused {
+        let same = |f: &Finding| f.severity == finding.severity && f.object == finding.object;
+        if !plan.findings.iter().any(same) {
+            plan.findings.push(finding);
         }
     }
-    if let Some(name) = &options.compat_operators {
-        compat::add(name, &holder.session, target, &mut schema, &mut plan).await?;
-    }
-    if options.schema_source == SchemaSource::Dump {
-        settings(
+}
+
+/// What both servers and the user have said.
+struct Given<'a> {
+    options: &'a Options,
+    holder: &'a Holder,
+    target: &'a Session,
+    source: &'a Source,
+    described: &'a Target,
+    selection: &'a Selection,
+}
+
+impl Given<'_> {
+    /// The dump in the target's words, with what no section of it holds.
+    async fn translated(&self, sections: &Sections, plan: &mut Plan) -> Result<Schema> {
+        let Given {
             options,
-            &holder.session,
             source,
             described,
-            &mut schema,
-            &mut plan,
-        )
-        .await?;
+            ..
+        } = *self;
+        let tablespaces = &described.tablespaces;
+        let mut schema =
+            schema::translate(sections, source, self.selection, plan, options, tablespaces)?;
+        if options.format == Format::Native && plan.has_conversions() {
+            let comes = source.relations.iter().filter(|r| self.comes(r, plan));
+            plan.readers = options.roles.readers(comes, described);
+            if let Some(grant) = roles::grant(&plan.readers) {
+                schema.add(grant);
+            }
+        }
+        let session = &self.holder.session;
+        if let Some(name) = &options.compat_operators {
+            compat::add(name, session, self.target, &mut schema, plan).await?;
+        }
+        if options.schema_source == SchemaSource::Dump {
+            settings(options, session, source, described, &mut schema, plan).await?;
+        }
+        let pairs = schema.needs.strange(described);
+        let strangers = catalog::access::strangers(self.target, &pairs).await?;
+        plan.findings
+            .extend(plan::access::steps(described, &schema.needs, &strangers));
+        schema.without(&plan.left_out);
+        Ok(schema)
     }
-    let pairs = schema.needs.strange(described);
-    let strangers = catalog::access::strangers(target, &pairs).await?;
-    plan.findings
-        .extend(plan::access::steps(described, &schema.needs, &strangers));
-    let problems = plan.worst() == Some(Severity::Problem);
-    if !problems {
-        let doubtful = schema::doubtful::read(&holder.session, &source.types, &plan.tables).await?;
+
+    /// What the target refuses of it, tried.
+    async fn rehearsed(&self, plan: &Plan, schema: &mut Schema) -> Result<Vec<Refused>> {
+        let source = self.source;
+        let session = &self.holder.session;
+        let doubtful = schema::doubtful::read(session, &source.types, &plan.tables).await?;
         let composites = schema::composites::within(&source.types, &plan.tables);
         let seen = schema::bodies::Seen {
-            source: &options.source.connect().await?,
+            source: &self.options.source.connect().await?,
             search_path: &source.search_path,
         };
         let readers = &plan.readers;
-        let refused =
-            schema::rehearse(target, &mut schema, readers, &doubtful, &composites, &seen).await?;
-        plan.leave_out(refused.iter().filter_map(|r| r.relation));
-        for Refused { finding, .. } in refused {
-            // What a rule has found already is not said twice.
-            let same = |f: &Finding| f.severity == finding.severity && f.object == finding.object;
-            if !plan.findings.iter().any(same) {
-                plan.findings.push(finding);
-            }
-        }
+        schema::rehearse(self.target, schema, readers, &doubtful, &composites, &seen).await
     }
-    schema.without(&plan.left_out);
-    names_free(target, &schema, &mut plan).await?;
-    plan.findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
-    Ok((plan, schema))
+
+    fn comes(&self, relation: &Relation, plan: &Plan) -> bool {
+        self.selection.relations.contains(&relation.oid) && !plan.left_out.contains(&relation.oid)
+    }
 }
 
 /// What no section of the dump holds: the settings of the database, and of roles in it.

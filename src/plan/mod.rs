@@ -87,6 +87,7 @@ impl Wishes<'_> {
     }
 }
 
+#[derive(Clone)]
 pub struct Plan {
     /// Largest first.
     pub tables: Vec<TablePlan>,

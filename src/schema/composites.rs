@@ -160,7 +160,7 @@ impl Composite {
             self.type_text
         );
         let finding = Finding::new(Severity::Decision, &self.object, reason).remedy(
-            "give the column a composite type of its own (CREATE TYPE) before the move; with --allow-findings the table stays empty, without keys and indexes",
+            "give the column a composite type of its own (CREATE TYPE) before the move; with --allow-findings the table is left out",
         );
         Some(Refused {
             finding,

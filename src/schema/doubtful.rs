@@ -41,31 +41,31 @@ const DOUBTS: [Doubt; 5] = [
         // More of them are data and no references.
         most: 10_000,
         words: "names what the target does not have when the rows arrive",
-        remedy: "indexes and constraints follow the rows: set these values after the move; what the target lacks, create there first; with --allow-findings the table stays empty, without keys and indexes",
+        remedy: "indexes and constraints follow the rows: set these values after the move; what the target lacks, create there first; with --allow-findings the table is left out",
     },
     Doubt {
         of: |oid| oid == JSONPATH,
         most: 10_000,
         words: "holds paths that the target's PostgreSQL cannot read",
-        remedy: "methods that a later version brought: change those rows, or upgrade the target; with --allow-findings the table stays empty, without keys and indexes",
+        remedy: "methods that a later version brought: change those rows, or upgrade the target; with --allow-findings the table is left out",
     },
     Doubt {
         of: |oid| oid == ACLITEM,
         most: 10_000,
         words: "names roles that the target does not have, or privileges that only a later PostgreSQL knows",
-        remedy: "create the roles, change those rows, or make text of the column; with --allow-findings the table stays empty, without keys and indexes",
+        remedy: "create the roles, change those rows, or make text of the column; with --allow-findings the table is left out",
     },
     Doubt {
         of: |oid| NEVER_READ.contains(&oid),
         most: 1,
         words: "holds what no server takes back",
-        remedy: "empty the column, or make text of it; with --allow-findings the table stays empty, without keys and indexes",
+        remedy: "empty the column, or make text of it; with --allow-findings the table is left out",
     },
     Doubt {
         of: |oid| oid == XML,
         most: 1,
         words: "holds XML that the target's PostgreSQL cannot read",
-        remedy: "a server that is built with libxml; with --allow-findings the table stays empty, without keys and indexes",
+        remedy: "a server that is built with libxml; with --allow-findings the table is left out",
     },
 ];
 

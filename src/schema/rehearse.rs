@@ -16,6 +16,7 @@ use crate::plan::{Finding, Severity};
 const SAVEPOINT: &str = "pgv2rs_step";
 
 /// A step that the target refuses.
+#[derive(Clone)]
 pub struct Refused {
     pub finding: Finding,
     /// The table that it would have made.
