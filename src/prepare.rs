@@ -161,12 +161,25 @@ impl Given<'_> {
         let session = &self.holder.session;
         let doubtful = schema::doubtful::read(session, &source.types, &plan.tables).await?;
         let composites = schema::composites::within(&source.types, &plan.tables);
+        let tables = plan.tables.iter().filter_map(|t| source.relation(t.oid));
+        let relations = source.relations.iter();
+        let sequences = relations.filter(|r| r.kind == 'S' && self.comes(r, plan));
+        let filled: Vec<&Relation> = tables.chain(sequences).collect();
         let seen = schema::bodies::Seen {
             source: &self.options.source.connect().await?,
             search_path: &source.search_path,
         };
         let readers = &plan.readers;
-        schema::rehearse(self.target, schema, readers, &doubtful, &composites, &seen).await
+        schema::rehearse(
+            self.target,
+            schema,
+            readers,
+            &doubtful,
+            &composites,
+            &filled,
+            &seen,
+        )
+        .await
     }
 
     fn comes(&self, relation: &Relation, plan: &Plan) -> bool {

@@ -28,8 +28,10 @@ pub struct TargetAccess {
     pub schemas: HashMap<String, bool>,
     /// Use the schema `vectors`; None where it is not there yet.
     pub vectors: Option<bool>,
-    /// The roles that it may give objects to.
+    /// The roles that it may give objects to, and use those objects after.
     pub becomes: HashSet<String>,
+    /// Whether it uses at once what roles granted to it may do.
+    pub inherits: bool,
 }
 
 pub async fn source(client: &Client) -> Result<SourceAccess> {
@@ -49,18 +51,19 @@ pub async fn target(client: &Client, version_num: u32) -> Result<TargetAccess> {
     let on = || Error::on(Side::Target, "reading what the role may do");
     let sql = "SELECT current_user::text, pg_catalog.has_database_privilege(current_database(), 'CREATE'), \
         pg_catalog.has_database_privilege(current_database(), 'TEMPORARY'), \
-        (SELECT pg_catalog.has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = 'vectors')";
+        (SELECT pg_catalog.has_schema_privilege(oid, 'USAGE') FROM pg_catalog.pg_namespace WHERE nspname = 'vectors'), \
+        (SELECT rolinherit FROM pg_catalog.pg_roles WHERE rolname = current_user)";
     let row = client.query_one(sql, &[]).await.map_err(on())?;
     let sql = "SELECT nspname::text, pg_catalog.has_schema_privilege(oid, 'CREATE') FROM pg_catalog.pg_namespace";
     let schemas = client.query(sql, &[]).await.map_err(on())?;
-    // Since 16 a membership may come without the right to give objects away.
+    // What it gives away it still has to fill and to index. Since 16 a membership may come without either of the two rights.
     let right = if version_num >= 160_000 {
         "SET"
     } else {
         "MEMBER"
     };
     let sql = format!(
-        "SELECT rolname::text FROM pg_catalog.pg_roles WHERE pg_catalog.pg_has_role(oid, '{right}')"
+        "SELECT rolname::text FROM pg_catalog.pg_roles WHERE pg_catalog.pg_has_role(oid, '{right}') AND pg_catalog.pg_has_role(oid, 'USAGE')"
     );
     let becomes = client.query(&sql, &[]).await.map_err(on())?;
     Ok(TargetAccess {
@@ -70,6 +73,7 @@ pub async fn target(client: &Client, version_num: u32) -> Result<TargetAccess> {
         vectors: row.get(3),
         schemas: schemas.iter().map(|r| (r.get(0), r.get(1))).collect(),
         becomes: becomes.iter().map(|r| r.get(0)).collect(),
+        inherits: row.get(4),
     })
 }
 

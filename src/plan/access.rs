@@ -104,13 +104,13 @@ pub fn target(target: &Target, format: Format) -> Vec<Finding> {
         let remedy = format!("as a superuser: GRANT USAGE ON SCHEMA vectors TO {to}");
         lacks("may not use the schema vectors", remedy);
     }
-    if format == Format::Native && !target.access.temporary {
+    if !target.access.temporary {
         let grant = format!(
             "GRANT TEMPORARY ON DATABASE {} TO {to}",
             quote(&target.database)
         );
         lacks(
-            "may not make temporary tables: the index worker is asked by one",
+            "may not make temporary tables: vectors are sampled in one, and the index worker is asked by one",
             grant,
         );
     }
@@ -175,8 +175,8 @@ pub fn steps(
         let names = foreign.join(", ");
         findings.push(problem(
             object(),
-            format!("may not make {names} the owner of anything, and objects that come are owned so"),
-            format!("GRANT {names} TO {to}; or --no-owner makes all of it {to}'s; or --role-map names other owners"),
+            format!("may not make {names} the owner of anything, or not use it after, and objects that come are owned so"),
+            format!("{}; or --no-owner makes all of it {to}'s; or --role-map names other owners", membership(target, &names)),
         ));
     }
     let defaults = needs
@@ -189,7 +189,10 @@ pub fn steps(
         findings.push(problem(
             object(),
             format!("may not set default privileges for {names}"),
-            format!("GRANT {names} TO {to}; or --no-privileges; or --role-map names others"),
+            format!(
+                "{}; or --no-privileges; or --role-map names others",
+                membership(target, &names)
+            ),
         ));
     }
     for (owner, place) in strangers {
@@ -210,6 +213,17 @@ pub fn steps(
         ));
     }
     findings
+}
+
+/// Makes the role a member of those that are to own something, with all that they may do.
+fn membership(target: &Target, names: &str) -> String {
+    let to = quote(&target.access.role);
+    let grant = format!("GRANT {names} TO {to}");
+    match (target.version_num >= 160_000, target.access.inherits) {
+        (true, _) => format!("{grant} WITH INHERIT TRUE, SET TRUE"),
+        (false, true) => grant,
+        (false, false) => format!("{grant}; ALTER ROLE {to} INHERIT"),
+    }
 }
 
 fn list(names: impl Iterator<Item = String>) -> String {

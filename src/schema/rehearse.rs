@@ -8,8 +8,8 @@ use super::bodies::{self, Seen};
 use super::composites::{self, Composite};
 use super::doubtful::Doubtful;
 use super::{Phase, Schema, Step};
-use crate::catalog::{class, ident};
-use crate::connect::Session;
+use crate::catalog::{Relation, class, ident};
+use crate::connect::{Session, quote};
 use crate::error::{Error, Result, Side, server_message};
 use crate::plan::{Finding, Severity};
 
@@ -35,13 +35,14 @@ async fn try_one(client: &Client, step: &Step) -> std::result::Result<(), tokio_
 /// Tries every step; those that fail become findings and leave the schema.
 ///
 /// `readers` are the roles that need the schema `vectors`; `doubtful` values are tried when the rows would arrive, and
-/// `composites` compared with what the schema has made; `seen` is the source that understands its own functions.
+/// `composites` compared with what the schema has made; `filled` are the tables and sequences that the run writes to; `seen` is the source that understands its own functions.
 pub async fn rehearse(
     client: &Session,
     schema: &mut Schema,
     readers: &[String],
     doubtful: &[Doubtful],
     composites: &[Composite],
+    filled: &[&Relation],
     seen: &Seen<'_>,
 ) -> Result<Vec<Refused>> {
     let attempt =
@@ -51,10 +52,14 @@ pub async fn rehearse(
     let mut findings = Vec::new();
     let mut passed = Vec::new();
     let mut doubtful = doubtful.iter();
+    let mut filled = filled.iter();
     for step in std::mem::take(&mut schema.steps) {
         if step.phase > Phase::BeforeData {
             for column in doubtful.by_ref() {
                 findings.extend(column.refused(client, SAVEPOINT).await?);
+            }
+            for relation in filled.by_ref() {
+                findings.extend(closed(client, relation).await?);
             }
         }
         if step.vector || step.phase == Phase::Refresh {
@@ -94,12 +99,47 @@ pub async fn rehearse(
     for column in doubtful {
         findings.extend(column.refused(client, SAVEPOINT).await?);
     }
+    for relation in filled {
+        findings.extend(closed(client, relation).await?);
+    }
     findings.extend(composites::changed(client, composites).await?);
     findings.extend(bodies::broken(client, SAVEPOINT, &passed, seen).await?);
     findings.extend(without_usage(client, readers).await?);
     client.batch_execute("ROLLBACK").await.map_err(attempt)?;
     schema.steps = passed;
     Ok(findings)
+}
+
+/// The privileges that the source gives are in force by now, and an owner may have taken its own.
+async fn closed(client: &Client, relation: &Relation) -> Result<Option<Refused>> {
+    let (kind, needed): (_, &[&str]) = match relation.kind {
+        'S' => ("SEQUENCE", &["UPDATE"]),
+        _ => ("TABLE", &["SELECT", "INSERT"]),
+    };
+    let sql = "SELECT CASE WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, p) \
+          ELSE pg_catalog.has_table_privilege(c.oid, p) END AND pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') \
+        FROM pg_catalog.pg_class c, unnest($2::text[]) AS p WHERE c.oid = pg_catalog.to_regclass($1)";
+    let name = relation.quoted();
+    let attempt = format!("asking who may fill {}", relation.display());
+    let rows = client.query(sql, &[&name, &needed]).await;
+    let rows = rows.map_err(Error::on(Side::Target, attempt))?;
+    if rows.iter().all(|r| r.get(0)) {
+        return Ok(None);
+    }
+    let object = format!("{} {}", kind.to_lowercase(), relation.display());
+    let needed = needed.join(", ");
+    let reason = format!(
+        "the target's role may not fill it once its privileges are as on the source: it needs {needed}, and USAGE on its schema"
+    );
+    let remedy = format!(
+        "--no-privileges; or a superuser; or on the source, until the move is done: GRANT {needed} ON {kind} {name} TO {owner}; GRANT USAGE ON SCHEMA {} TO {owner}",
+        quote(&relation.schema),
+        owner = quote(&relation.owner)
+    );
+    Ok(Some(Refused {
+        finding: Finding::new(Severity::Problem, object, reason).remedy(remedy),
+        relation: None,
+    }))
 }
 
 fn remedy(step: &Step) -> String {

@@ -235,6 +235,73 @@ fn policies_that_bind_the_owner_break_no_index() {
     );
 }
 
+/// Since PostgreSQL 16 a membership may come without the right to use what it owns, and before with NOINHERIT.
+#[test]
+fn a_membership_in_an_owner_must_be_of_use_for_the_rows() {
+    let (owner, role) = (ordinary(), ordinary());
+    let pair = Pair::with("CREATE TABLE t (id int, v vector(1)); INSERT INTO t VALUES (1, '[5]')");
+    let (name, to_own) = (role.quoted(), owner.quoted());
+    pair.source
+        .exec(&format!("ALTER TABLE t OWNER TO {to_own}"));
+    prepare_target(&pair, &role);
+    pair.target.exec(&format!(
+        "GRANT CREATE ON SCHEMA public TO {to_own}; GRANT USAGE ON SCHEMA vectors TO {to_own}"
+    ));
+    let to = as_role(&pair.target, &role);
+    let run = || run::start_between(&pair.source.place, &to, &[]).ended();
+    let grant = format!("GRANT {to_own} TO {name} WITH INHERIT TRUE, SET TRUE");
+    let before = pair.target.catalog();
+    for lacking in ["INHERIT FALSE, SET TRUE", "INHERIT TRUE, SET FALSE"] {
+        pair.target
+            .exec(&format!("GRANT {to_own} TO {name} WITH {lacking}"));
+        run().refused(2, &[&grant]);
+    }
+    assert_eq!(pair.target.catalog(), before);
+    pair.target.exec(&grant);
+    let outcome = run();
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    pair.same_answer("SELECT id, v::real[]::text FROM t");
+}
+
+/// The privileges of the source are in force before the rows arrive.
+#[test]
+fn an_owner_that_took_its_own_privileges_is_found_before_the_rows() {
+    let role = ordinary();
+    let pair = Pair::new();
+    application(&pair, &role);
+    prepare_target(&pair, &role);
+    let name = role.quoted();
+    pair.source.exec(&format!(
+        "REVOKE INSERT ON child FROM {name}; REVOKE UPDATE ON SEQUENCE app.t_id_seq FROM {name}"
+    ));
+    let before = pair.target.catalog();
+    let mend = [
+        format!("GRANT SELECT, INSERT ON TABLE \"public\".\"child\" TO {name}"),
+        format!("GRANT UPDATE ON SEQUENCE \"app\".\"t_id_seq\" TO {name}"),
+    ];
+    run_as(&pair, &role, &[]).refused(2, &["table public.child", &mend[0], &mend[1]]);
+    assert_eq!(pair.target.catalog(), before);
+    mend.iter().for_each(|grant| pair.source.exec(grant));
+    let outcome = run_as(&pair, &role, &[]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+}
+
+#[test]
+fn temporary_tables_are_needed_for_real_arrays_too() {
+    let role = ordinary();
+    let pair = Pair::with("CREATE TABLE t (id int, v vector(1)); INSERT INTO t VALUES (1, '[5]')");
+    let (name, database) = (role.quoted(), &pair.target.place.database);
+    pair.target.exec(&format!("REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC; GRANT CREATE ON SCHEMA public TO {name}"));
+    let to = as_role(&pair.target, &role);
+    let arguments = ["--format", "real-array", "--no-owner"];
+    let run = || run::start_between(&pair.source.place, &to, &arguments).ended();
+    let grant = format!("GRANT TEMPORARY ON DATABASE \"{database}\" TO {name}");
+    run().refused(2, &[&grant]);
+    pair.target.exec(&grant);
+    let outcome = run();
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+}
+
 /// What a materialized view holds was read under the policies that bind its owner; with more in it, others would see what they may not.
 #[test]
 fn a_materialized_view_holds_no_more_than_policies_let_its_owner_see() {
