@@ -346,33 +346,48 @@ impl Translation<'_> {
     }
 }
 
-/// Whether an option of a foreign server or table is a password or a key: each stands on a line of its own, its name first.
+/// Whether an option of a foreign server or table may be a secret: any may, but those of PostgreSQL's own wrappers that say where and
+/// how. A connection string holds a password as well as an option of that name does. Each stands on a line of its own, its name first.
 fn holds_secret(kind: &str, statements: &[String]) -> bool {
-    const NAMES: [&str; 8] = [
-        "pass",
-        "pwd",
-        "secret",
-        "token",
-        "credential",
-        "apikey",
-        "api_key",
-        "api-key",
+    const PLAIN: [&str; 27] = [
+        "async_capable",
+        "batch_size",
+        "column_name",
+        "dbname",
+        "delimiter",
+        "encoding",
+        "escape",
+        "extensions",
+        "fdw_startup_cost",
+        "fdw_tuple_cost",
+        "fetch_size",
+        "filename",
+        "force_not_null",
+        "force_null",
+        "format",
+        "header",
+        "host",
+        "hostaddr",
+        "import_default",
+        "keep_connections",
+        "null",
+        "port",
+        "quote",
+        "schema_name",
+        "table_name",
+        "updatable",
+        "use_remote_estimate",
     ];
     let foreign = ["FOREIGN DATA WRAPPER", "SERVER", "FOREIGN TABLE"].contains(&kind);
     let is_secret = |line: &str| {
-        let option = line
-            .trim_start()
-            .split([' ', '\''])
-            .next()
-            .unwrap_or_default();
-        let option = option.to_ascii_lowercase();
-        NAMES.iter().any(|name| option.contains(name)) || option.ends_with("key_id")
+        let option = line.trim().split(' ').next().unwrap_or_default();
+        let option = option.trim_matches('"');
+        // The end of the list.
+        option != ")" && !option.is_empty() && !PLAIN.contains(&option)
     };
     let options = |statement: &String| {
-        let options = statement
-            .split_once("OPTIONS (")
-            .map(|(_, options)| options);
-        options.is_some_and(|options| options.lines().any(is_secret))
+        let mut options = statement.split("OPTIONS (").skip(1);
+        options.any(|options| options.lines().any(is_secret))
     };
     foreign && statements.iter().any(options)
 }

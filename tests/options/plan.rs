@@ -161,6 +161,8 @@ fn no_form_of_the_plan_shows_the_secrets_of_subscriptions_servers_and_user_mappi
     let pair = pair();
     let subscription = unique("sub");
     pair.source.exec(&format!("CREATE FOREIGN DATA WRAPPER w; CREATE SERVER far FOREIGN DATA WRAPPER w OPTIONS (host 'h', api_key_id 'hush-Hush-7'); CREATE FOREIGN TABLE away (a int) SERVER far OPTIONS (\"X-Token\" 'hush-Hush-6'); CREATE USER MAPPING FOR PUBLIC SERVER far OPTIONS (password 'hush-Hush-8');
+        CREATE SERVER by_url FOREIGN DATA WRAPPER w OPTIONS (host 'plain.example', uri 'https://u:hush-Hush-5@h'); CREATE SERVER by_string FOREIGN DATA WRAPPER w OPTIONS (conninfo 'host=x password=hush-Hush-4');
+        CREATE SERVER open FOREIGN DATA WRAPPER w OPTIONS (host 'open.example', port '5433'); CREATE FOREIGN TABLE with_column (a int OPTIONS (\"authorization\" 'hush-Hush-3')) SERVER open OPTIONS (table_name 'there');
         CREATE SUBSCRIPTION {subscription} CONNECTION 'host=nowhere password=hush-Hush-9' PUBLICATION p WITH (connect = false)"));
     let outcomes: Vec<Outcome> = ["text", "json", "sql"]
         .iter()
@@ -177,6 +179,8 @@ fn no_form_of_the_plan_shows_the_secrets_of_subscriptions_servers_and_user_mappi
             outcome.everything()
         );
     }
+    let shown = pair.run(&["--dry-run", "--allow-findings", "--output", "sql"]);
+    shown.says(&["host 'open.example'", "SERVER by_url: not shown"]);
 }
 
 #[test]
