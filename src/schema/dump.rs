@@ -108,6 +108,10 @@ async fn section(
             true => {
                 "someone holds or waits for ACCESS EXCLUSIVE on one of the tables (TRUNCATE, ALTER, VACUUM FULL): let that end first"
             }
+            // In SQL_ASCII the server takes any bytes, and gives them as UTF-8 only if they are.
+            false if errors.contains("invalid byte sequence") => {
+                "a default, comment, view, function or label of the schema holds text that is not UTF-8: write it anew in ASCII or UTF-8 on the source (rows may hold any bytes)"
+            }
             false => "the role needs SELECT on every table and sequence of the database",
         };
         return Err(Error::new(Side::Source, attempt)

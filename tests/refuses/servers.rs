@@ -229,3 +229,17 @@ fn names_that_are_not_utf_8_are_refused_by_what_they_name() {
         &["the column \"c\u{fffd}\"", "is not UTF-8", "rename it"],
     );
 }
+
+/// The schema passes as UTF-8; rows do not have to.
+#[test]
+fn a_schema_that_is_not_utf_8_is_refused_with_what_to_look_for() {
+    let (name, options) = (unique("bytes"), "ENCODING 'SQL_ASCII' LOCALE 'C'");
+    let pair = Pair {
+        source: Db::create_as(&Place::source(), &name, options),
+        target: Db::create_as(&Place::target(), &name, options),
+    };
+    pair.source
+        .exec("CREATE EXTENSION vector; CREATE TABLE t (a text DEFAULT E'd\\xe9f', v vector(1))");
+    let words = ["invalid byte sequence", "a default, comment", "UTF-8"];
+    refused_untouched(&pair, || pair.run(&[]), 3, &words);
+}
