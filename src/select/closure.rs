@@ -78,6 +78,11 @@ pub fn close(source: &Source, patterns: &Patterns) -> Selection {
 /// Takes what needs an extension that the target lacks out of a selection, with findings for the extensions.
 pub fn offered(source: &Source, target: &Target, selection: &mut Selection) {
     let graph = Graph::new(source);
+    let depends = source.depends.iter();
+    let members: HashSet<ObjectId> = depends
+        .filter(|(_, needs, kind)| needs.class == EXTENSION && *kind == 'e')
+        .map(|(object, _, _)| *object)
+        .collect();
     for extension in &source.extensions {
         let id = ObjectId {
             class: EXTENSION,
@@ -92,7 +97,15 @@ pub fn offered(source: &Source, target: &Target, selection: &mut Selection) {
             .filter(|r| needing.contains_key(&r.id()) && selection.relations.contains(&r.oid));
         let mut named: Vec<String> = named.map(|r| r.display()).collect();
         // Indexes, functions, types: whatever is neither a member nor a relation.
-        let others = needing.keys().filter(|o| o.class != class::RELATION);
+        // What extensions have made themselves is nobody's that comes: the parts of operator classes and arrays are no members.
+        let own = |o: &ObjectId| {
+            let mut wholes = graph.needs.get(o).into_iter().flatten();
+            let part = wholes.any(|(of, kind)| matches!(kind, 'i' | 'a') && members.contains(of));
+            part || members.contains(o)
+        };
+        let others = needing
+            .keys()
+            .filter(|o| o.class != class::RELATION && !own(o));
         let others =
             others.filter(|o| !graph.is_member(**o) && graph.needs_member(**o, extension.oid));
         let others = others.count();

@@ -64,6 +64,17 @@ fn an_extension_that_nothing_selected_needs_is_no_matter() {
     }
 }
 
+/// What an extension has made itself needs it too, and is nobody's.
+#[test]
+fn an_extension_that_nothing_needs_is_said_to_be_so() {
+    let pair = Pair::with("CREATE EXTENSION pg_trgm; CREATE TABLE t (id int, v vector(1))");
+    if !target_is_bare(&pair) {
+        return;
+    }
+    pair.run(&[])
+        .refused(2, &["extension pg_trgm", "nothing that comes needs it"]);
+}
+
 #[test]
 fn a_collation_that_the_target_lacks_is_named_with_what_uses_it() {
     let pair = Pair::with(
