@@ -1,6 +1,7 @@
 //! In: both servers as described, under the snapshot. Out: the plan and the schema, rehearsed on the target: all that is decided
 //! before the first byte is written.
 
+use crate::catalog::settings::Setting;
 use crate::catalog::target::Target;
 use crate::catalog::{self, Relation, Source};
 use crate::cli::{Format, Options, SchemaSource};
@@ -145,7 +146,17 @@ impl Given<'_> {
             compat::add(name, session, self.target, &mut schema, plan).await?;
         }
         if options.schema_source == SchemaSource::Dump {
-            settings(options, session, source, described, &mut schema, plan).await?;
+            let there = catalog::settings::here(self.target, Side::Target).await?;
+            settings(
+                options,
+                session,
+                &there,
+                source,
+                described,
+                &mut schema,
+                plan,
+            )
+            .await?;
         }
         let pairs = schema.needs.strange(described);
         let strangers = catalog::access::strangers(self.target, &pairs).await?;
@@ -191,6 +202,7 @@ impl Given<'_> {
 async fn settings(
     options: &Options,
     session: &Session,
+    there: &[Setting],
     source: &Source,
     target: &Target,
     schema: &mut Schema,
@@ -211,7 +223,7 @@ async fn settings(
         return Ok(());
     }
     let (steps, notes) =
-        schema::settings::translate(&settings, &plan.context.roles, database, real_array);
+        schema::settings::translate(&settings, there, &plan.context.roles, database, real_array);
     steps.into_iter().for_each(|step| schema.add(step));
     plan.findings.extend(notes);
     Ok(())

@@ -24,9 +24,9 @@ pub struct Setting {
     pub value: String,
 }
 
-/// `vector_schema` is empty where pgvector is not installed.
-pub async fn read(client: &Client, vector_schema: &str) -> Result<Settings> {
-    let on = || Error::on(Side::Source, "reading the settings of the database");
+/// Those of the database and of roles in it, on either side.
+pub async fn here(client: &Client, side: Side) -> Result<Vec<Setting>> {
+    let on = || Error::on(side, "reading the settings of the database");
     let sql = "SELECT r.rolname::text, c.setting FROM pg_catalog.pg_db_role_setting s \
         JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase AND d.datname = current_database() \
         LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole \
@@ -41,7 +41,13 @@ pub async fn read(client: &Client, vector_schema: &str) -> Result<Settings> {
             value: value.into(),
         })
     });
-    let here = here.collect();
+    Ok(here.collect())
+}
+
+/// `vector_schema` is empty where pgvector is not installed.
+pub async fn read(client: &Client, vector_schema: &str) -> Result<Settings> {
+    let on = || Error::on(Side::Source, "reading the settings of the database");
+    let here = here(client, Side::Source).await?;
     // Only of roles that have to do with this database: they own something in it, or were granted something.
     let sql = "SELECT coalesce(pg_catalog.quote_ident(r.rolname), 'ALL'), pg_catalog.split_part(c, '=', 1) \
         FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole CROSS JOIN unnest(s.setconfig) AS c \

@@ -145,7 +145,7 @@ async fn closed(client: &Client, relation: &Relation) -> Result<Option<Refused>>
 fn remedy(step: &Step) -> String {
     // Settings of a database are its owner's.
     match step.object.starts_with("setting ") {
-        true => format!("as the database's owner or a superuser, after the run: {}; --allow-findings goes on without it", step.shown().join("; ")),
+        true => format!("as the database's owner or a superuser: {}, and run again; --allow-findings goes on without it", step.shown().join("; ")),
         false => "mend what the message names on the target, or let --allow-findings leave the object out".into(),
     }
 }

@@ -20,9 +20,10 @@ const LISTS: &[&str] = &[
     "unix_socket_directories",
 ];
 
-/// `roles` says what they are on the target; `database` is the target's.
+/// `roles` says what they are on the target; `database` is the target's, and `there` what is set in it: somebody who may has done that.
 pub fn translate(
     settings: &Settings,
+    there: &[Setting],
     roles: &Roles,
     database: &str,
     real_array: bool,
@@ -30,9 +31,9 @@ pub fn translate(
     let mut steps = Vec::new();
     let mut findings = Vec::new();
     for setting in &settings.here {
-        match one(setting, roles, database, real_array) {
+        match one(setting, there, roles, database, real_array) {
             Ok((step, note)) => {
-                steps.push(step);
+                steps.extend(step);
                 findings.extend(note);
             }
             Err(note) => findings.push(note),
@@ -65,13 +66,14 @@ fn note(object: String, reason: impl Into<String>, remedy: impl Into<String>) ->
     Finding::new(Severity::Note, object, reason).remedy(remedy)
 }
 
-/// The step, with what is worth saying of it; or why there is none.
+/// The step, unless it is done, with what is worth saying of it; or why there is none.
 fn one(
     setting: &Setting,
+    set: &[Setting],
     roles: &Roles,
     database: &str,
     real_array: bool,
-) -> Result<(Step, Option<Finding>), Finding> {
+) -> Result<(Option<Step>, Option<Finding>), Finding> {
     let Setting { role, name, value } = setting;
     let of = match role {
         None => "the database".to_string(),
@@ -106,6 +108,12 @@ fn one(
             return Err(note(object, reason, ""));
         }
     };
+    let done = |s: &Setting| {
+        (s.role.as_deref(), s.name.as_str(), &s.value) == (there.flatten(), name, value)
+    };
+    if set.iter().any(done) {
+        return Ok((None, note));
+    }
     let whose = match there.flatten() {
         None => format!("ALTER DATABASE {}", quote(database)),
         Some(role) => format!("ALTER ROLE {} IN DATABASE {}", quote(role), quote(database)),
@@ -116,7 +124,7 @@ fn one(
         statements: statements(&whose, name, value),
         ..Step::own(Phase::Late, &object, String::new())
     };
-    Ok((step, note))
+    Ok((Some(step), note))
 }
 
 fn statements(whose: &str, name: &str, value: &str) -> Vec<String> {
@@ -175,13 +183,14 @@ mod tests {
         }
     }
 
-    fn translated(setting: Setting) -> (Vec<Step>, Vec<Finding>) {
+    fn translated(one: Setting) -> (Vec<Step>, Vec<Finding>) {
         let settings = Settings {
-            here: vec![setting],
+            here: vec![one],
             ..Settings::default()
         };
         translate(
             &settings,
+            &[setting(Some("user"), "work_mem", "2MB")],
             &Roles {
                 renamed: [("old".to_string(), "user".to_string())].into(),
                 there: Some(["app", "user"].map(String::from).into()),
@@ -206,6 +215,9 @@ mod tests {
         let (steps, _) = translated(setting(Some("old"), "work_mem", "1MB"));
         let expected = "ALTER ROLE \"user\" IN DATABASE \"Shop\" SET \"work_mem\" TO '1MB'";
         assert_eq!(steps[0].statements, [expected]);
+        // It stands there already.
+        let (steps, _) = translated(setting(Some("old"), "work_mem", "2MB"));
+        assert!(steps.is_empty());
         let (steps, _) = translated(setting(None, "search_path", "\"\""));
         assert_eq!(
             steps[0].statements,

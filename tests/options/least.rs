@@ -194,6 +194,27 @@ fn all_that_the_targets_role_lacks_is_said_at_once_with_its_grants() {
     )]);
 }
 
+/// Only the database's owner may set them, who may have done so before.
+#[test]
+fn settings_that_an_ordinary_role_may_not_make_are_enough_when_they_are_there() {
+    let role = ordinary();
+    let pair = Pair::new();
+    application(&pair, &role);
+    prepare_target(&pair, &role);
+    let (name, database) = (role.quoted(), &pair.source.place.database);
+    let made = [
+        format!("ALTER DATABASE \"{database}\" SET \"work_mem\" TO '7MB'"),
+        format!(
+            "ALTER ROLE {name} IN DATABASE \"{database}\" SET \"search_path\" TO 'app', 'public'"
+        ),
+    ];
+    made.iter().for_each(|set| pair.source.exec(set));
+    run_as(&pair, &role, &[]).refused(2, &[&made[0], &made[1]]);
+    made.iter().for_each(|set| pair.target.exec(set));
+    let outcome = run_as(&pair, &role, &[]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+}
+
 /// The server only warns of a GRANT that is not done: nobody would miss the privilege before it is too late.
 #[test]
 fn a_grant_that_the_target_would_only_warn_of_is_found() {
