@@ -53,10 +53,6 @@ pub async fn planned(
     plan.findings.extend(options.roles.unknown(source));
     plan.context.roles = options.roles.on(described);
     plan.context.compat_schema = options.compat_operators.clone();
-    // pg_dump would end at the first table that it may not lock, and rows cannot be looked at either.
-    if !plan::access::source(source, &selection.relations).is_empty() {
-        return Ok((plan, Schema::default()));
-    }
     plan.findings.extend(
         undumped::find(
             &holder.session,
@@ -70,8 +66,14 @@ pub async fn planned(
         plan.findings
             .extend(sequences_missing(source, selection, described));
     }
-    let sections =
-        schema::dump::both_sections(options, &holder.id, &plan::access::unread(source)).await?;
+    // What the role may not read pg_dump leaves out; the plan does not hold, but says what else is lacking.
+    let lacking = !plan::access::source(source, &selection.relations).is_empty();
+    let unread = plan::access::unread(source);
+    let names: Vec<String> = unread.iter().map(|r| r.quoted()).collect();
+    let sections = match schema::dump::both_sections(options, &holder.id, &names).await {
+        Err(_) if lacking => return Ok((plan, Schema::default())),
+        sections => sections?,
+    };
     let given = Given {
         options,
         holder,
@@ -157,6 +159,13 @@ impl Given<'_> {
                 plan,
             )
             .await?;
+        }
+        for relation in plan::access::unread(source) {
+            let owner = plan.context.roles.on_target(&relation.owner);
+            if self.comes(relation, plan) {
+                let owner = owner.filter(|_| !options.roles.no_owner);
+                schema.needs.unread(relation, owner);
+            }
         }
         let pairs = schema.needs.strange(described);
         let strangers = catalog::access::strangers(self.target, &pairs).await?;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Finding, Severity};
 use crate::catalog::target::Target;
-use crate::catalog::{Relation, Source, ident};
+use crate::catalog::{Relation, Source, dump_name, ident};
 use crate::cli::Format;
-use crate::connect::{quote, quote_qualified};
+use crate::connect::quote;
 
 /// What the schema's steps need on the target.
 #[derive(Debug, Default)]
@@ -23,6 +23,16 @@ pub struct Needs {
 }
 
 impl Needs {
+    /// What a table needs that is not in the dump; `owner` on the target.
+    pub fn unread(&mut self, relation: &Relation, owner: Option<&str>) {
+        let schema = dump_name(&relation.schema);
+        if let Some(owner) = owner {
+            let places = self.owners.entry(owner.to_string()).or_default();
+            places.insert(Some(schema.clone()));
+        }
+        self.schemas.insert(schema);
+    }
+
     /// Pairs of an owner and a schema that is there already, which only a superuser needs not to ask about.
     pub fn strange(&self, target: &Target) -> Vec<(String, Option<String>)> {
         if target.superuser {
@@ -175,7 +185,7 @@ pub fn steps(
         let names = foreign.join(", ");
         findings.push(problem(
             object(),
-            format!("may not make {names} the owner of anything, or not use it after, and objects that come are owned so"),
+            format!("may not act for {names}, and use what is theirs: what comes is owned or granted by them"),
             format!("{}; or --no-owner makes all of it {to}'s; or --role-map names other owners", membership(target, &names)),
         ));
     }
@@ -237,13 +247,11 @@ fn counted(number: usize, what: &str, names: &str) -> String {
     }
 }
 
-/// pg_dump's patterns for the tables and sequences that the role may not read, which it must not touch either. They do not come.
-pub fn unread(source: &Source) -> Vec<String> {
+/// The tables and sequences that the role may not read. pg_dump must not touch them either.
+pub fn unread(source: &Source) -> Vec<&Relation> {
     let relations = source.relations.iter();
     let unread = relations.filter(|r| {
         "rpS".contains(r.kind) && (!r.may_select || source.access.closed.contains(&r.schema))
     });
-    unread
-        .map(|r| quote_qualified(&r.schema, &r.name))
-        .collect()
+    unread.collect()
 }

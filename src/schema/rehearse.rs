@@ -237,17 +237,25 @@ async fn without_usage(target: &Client, roles: &[String]) -> Result<Vec<Refused>
         .query(sql, &[&roles])
         .await
         .map_err(Error::on(Side::Target, attempt))?;
-    let finding = |role: String| {
-        let reason =
-            "owns or reads a table that comes, and may not use the schema vectors on the target";
-        let finding = Finding::new(Severity::Note, format!("role {}", ident(&role)), reason);
-        Refused {
-            finding: finding.remedy(format!(
-                "as a superuser: GRANT USAGE ON SCHEMA vectors TO {}",
-                crate::roles::role(&role)
-            )),
-            relation: None,
-        }
+    let lacking: Vec<String> = rows.iter().map(|r| r.get(0)).collect();
+    if lacking.is_empty() {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = lacking.iter().map(|r| ident(r)).collect();
+    let object = match lacking.len() {
+        1 => format!("role {}", names.join("")),
+        _ => format!("roles {}", names.join(", ")),
     };
-    Ok(rows.iter().map(|r| finding(r.get(0))).collect())
+    // One statement that can be taken as it stands.
+    let grantees: Vec<String> = lacking.iter().map(|r| crate::roles::role(r)).collect();
+    let reason =
+        "owning or reading tables that come, without USAGE on the schema vectors of the target";
+    let finding = Finding::new(Severity::Note, object, reason).remedy(format!(
+        "as a superuser: GRANT USAGE ON SCHEMA vectors TO {}",
+        grantees.join(", ")
+    ));
+    Ok(vec![Refused {
+        finding,
+        relation: None,
+    }])
 }

@@ -155,6 +155,15 @@ impl Translation<'_> {
         if entry.kind == "DEFAULT ACL" {
             needs.defaults.extend(role.map(String::from));
         }
+        // Who has granted something on what others own.
+        for role in statements
+            .iter()
+            .filter_map(|s| s.strip_prefix("SET ROLE "))
+        {
+            let quoted = role.strip_prefix('"').and_then(|r| r.strip_suffix('"'));
+            let role = quoted.map_or(role.into(), |r| r.replace("\"\"", "\""));
+            needs.owners.entry(role).or_default();
+        }
         let owned = |s: &String| s.starts_with("ALTER ") && s.contains(" OWNER TO ");
         if let Some(owner) = role.filter(|_| statements.iter().any(owned)) {
             let places = needs.owners.entry(owner.to_string()).or_default();

@@ -194,6 +194,45 @@ fn all_that_the_targets_role_lacks_is_said_at_once_with_its_grants() {
     )]);
 }
 
+/// Who lacks something on both sides reads all of it in one plan, and one round of grants is enough.
+#[test]
+fn what_is_lacking_on_both_sides_is_said_in_one_plan() {
+    let (owner, granting, role) = (ordinary(), ordinary(), ordinary());
+    let pair = Pair::new();
+    application(&pair, &owner);
+    let (name, owns, grants) = (role.quoted(), owner.quoted(), granting.quoted());
+    pair.source.exec(&format!(
+        "ALTER TABLE app.t DISABLE ROW LEVEL SECURITY; GRANT EXECUTE ON FUNCTION app.f() TO {grants} WITH GRANT OPTION; GRANT USAGE ON SCHEMA app TO {grants}; SET ROLE {grants}; GRANT EXECUTE ON FUNCTION app.f() TO pg_monitor; RESET ROLE"
+    ));
+    pair.target.exec("CREATE EXTENSION vectors");
+    let database = &pair.target.place.database;
+    let on_source = [
+        format!("GRANT USAGE ON SCHEMA \"app\" TO {name}"),
+        format!("GRANT pg_read_all_data TO {name}"),
+    ];
+    let on_target = [
+        format!("GRANT USAGE ON SCHEMA vectors TO {name}"),
+        format!("GRANT CREATE ON DATABASE \"{database}\" TO {name}"),
+        format!("GRANT USAGE, CREATE ON SCHEMA \"public\" TO {name}"),
+        format!("GRANT CREATE ON SCHEMA \"public\" TO {owns}"),
+        format!("GRANT CREATE ON DATABASE \"{database}\" TO {owns}"),
+    ];
+    let mut both = [&owns, &grants];
+    both.sort();
+    let member = format!("GRANT {}, {} TO {name}", both[0], both[1]);
+    let outcome = run_as(&pair, &role, &[]);
+    for grant in on_source.iter().chain(&on_target) {
+        outcome.says(&[grant]);
+    }
+    outcome.refused(2, &[&member]);
+    on_source.iter().for_each(|grant| pair.source.exec(grant));
+    let all = on_target.iter().chain([&member]);
+    all.for_each(|grant| pair.target.exec(grant));
+    let outcome = run_as(&pair, &role, &[]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    pair.same_answer("SELECT proacl::text LIKE '%pg_monitor=X/%' FROM pg_proc WHERE proname = 'f'");
+}
+
 /// Only the database's owner may set them, who may have done so before.
 #[test]
 fn settings_that_an_ordinary_role_may_not_make_are_enough_when_they_are_there() {
