@@ -23,7 +23,8 @@ pub struct Target {
     /// The version that CREATE EXTENSION would install.
     pub vectors_available: Option<String>,
     pub vectors_preloaded: bool,
-    pub max_connections: i32,
+    /// Connections that the role may have at once, if nobody else had any.
+    pub connections: i32,
     pub relations: HashMap<(String, String), Existing>,
     pub roles: HashSet<String>,
     pub tablespaces: HashSet<String>,
@@ -62,7 +63,9 @@ pub async fn read(client: &Client) -> Result<Target> {
         coalesce((SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user), false), \
         (SELECT extversion FROM pg_catalog.pg_extension WHERE extname = 'vectors'), \
         (SELECT default_version FROM pg_catalog.pg_available_extensions WHERE name = 'vectors'), \
-        current_setting('max_connections')::int4";
+        (SELECT least(current_setting('max_connections')::int4 - CASE WHEN r.rolsuper THEN 0 ELSE current_setting('superuser_reserved_connections')::int4 END, \
+          CASE WHEN NOT r.rolsuper AND r.rolconnlimit >= 0 THEN r.rolconnlimit END, CASE WHEN NOT r.rolsuper AND d.datconnlimit >= 0 THEN d.datconnlimit END) \
+          FROM pg_catalog.pg_roles r, pg_catalog.pg_database d WHERE r.rolname = current_user AND d.datname = current_database())";
     let row = client
         .query_one(sql, &[])
         .await
@@ -77,7 +80,7 @@ pub async fn read(client: &Client) -> Result<Target> {
         access: access::target(client, version_num).await?,
         vectors_installed: row.get(4),
         vectors_available: row.get(5),
-        max_connections: row.get(6),
+        connections: row.get(6),
         vectors_preloaded: preloaded(client).await?,
         relations: relations(client).await?,
         roles: names(client, "SELECT rolname::text FROM pg_catalog.pg_roles")

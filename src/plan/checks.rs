@@ -51,11 +51,15 @@ pub fn servers(source: &Source, target: &Target, wishes: &Wishes) -> Vec<Finding
         );
     }
     let sessions = i64::try_from(wishes.jobs.max(wishes.index_jobs)).unwrap_or(i64::MAX);
-    if sessions.saturating_add(4) > i64::from(target.max_connections) {
+    if sessions.saturating_add(4) > i64::from(target.connections) {
         problem(
             "target",
-            format!("max_connections is {}", target.max_connections),
-            "lower --jobs and --index-jobs, or raise max_connections",
+            format!(
+                "its role may have {} connections at once, and the run has up to {}",
+                target.connections,
+                sessions.saturating_add(4)
+            ),
+            "lower --jobs and --index-jobs, or raise max_connections, or the CONNECTION LIMIT of the role or the database",
         );
     }
     findings.extend(surroundings(source, target));

@@ -88,7 +88,7 @@ fn target() -> Target {
         },
         vectors_available: Some("0.4.0".into()),
         vectors_preloaded: true,
-        max_connections: 100,
+        connections: 100,
         ..Target::default()
     }
 }
@@ -276,7 +276,7 @@ fn all_that_is_wrong_with_the_servers_is_said_at_once() {
     let target = Target {
         system_identifier: Some("1".into()),
         encoding: "LATIN1".into(),
-        max_connections: 3,
+        connections: 3,
         ..target()
     };
     let plan = planned(&source, &target, &wishes(&[]));

@@ -233,6 +233,27 @@ fn what_is_lacking_on_both_sides_is_said_in_one_plan() {
     pair.same_answer("SELECT proacl::text LIKE '%pg_monitor=X/%' FROM pg_proc WHERE proname = 'f'");
 }
 
+/// Hosted databases often have one: the copy would meet it when the schema is there.
+#[test]
+fn a_connection_limit_of_the_targets_role_is_found_before_the_schema_is_there() {
+    let role = ordinary();
+    let pair = Pair::with("CREATE TABLE t (id int, v vector(1)); INSERT INTO t VALUES (1, '[5]')");
+    prepare_target(&pair, &role);
+    let limit = |n: u32| format!("ALTER ROLE {} CONNECTION LIMIT {n}", role.quoted());
+    pair.target.exec(&limit(2));
+    let to = as_role(&pair.target, &role);
+    let run = || {
+        let arguments = ["--no-owner", "--jobs", "2", "--index-jobs", "1"];
+        run::start_between(&pair.source.place, &to, &arguments).ended()
+    };
+    let before = pair.target.catalog();
+    run().refused(2, &["may have 2 connections at once", "CONNECTION LIMIT"]);
+    assert_eq!(pair.target.catalog(), before);
+    pair.target.exec(&limit(6));
+    let outcome = run();
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+}
+
 /// Only the database's owner may set them, who may have done so before.
 #[test]
 fn settings_that_an_ordinary_role_may_not_make_are_enough_when_they_are_there() {
