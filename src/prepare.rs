@@ -53,15 +53,8 @@ pub async fn planned(
     plan.findings.extend(options.roles.unknown(source));
     plan.context.roles = options.roles.on(described);
     plan.context.compat_schema = options.compat_operators.clone();
-    plan.findings.extend(
-        undumped::find(
-            &holder.session,
-            options,
-            &plan.context.roles,
-            &described.database,
-        )
-        .await?,
-    );
+    plan.findings
+        .extend(undumped::find(&holder.session, options, &plan.context.roles, described).await?);
     if options.schema_source == SchemaSource::Existing {
         plan.findings
             .extend(sequences_missing(source, selection, described));

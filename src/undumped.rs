@@ -1,26 +1,31 @@
 //! In: a session on the source. Out: findings for what pg_dump's schema does not hold and nobody would miss before it is too late:
-//! large objects, subscriptions (to a role that is no superuser), the database's own privileges and comment. Its settings are the matter of
+//! large objects, subscriptions (to a role that is no superuser), the database's own privileges and comment, and policies that bind who was above them. Its settings are the matter of
 //! `schema::settings`.
+
+use std::collections::BTreeSet;
 
 use dialect::rewrite::roles::Roles;
 use tokio_postgres::Client;
 
 use crate::catalog::ident;
+use crate::catalog::target::Target;
 use crate::cli::Options;
 use crate::connect::quote;
 use crate::error::{Error, Result, Side};
 use crate::plan::{Finding, Severity};
 use crate::roles;
 
-/// `database` is the target's; `roles` says who is there.
+/// `there` is the target, as it is described; `roles` says who is there.
 pub async fn find(
     source: &Client,
     options: &Options,
     roles: &Roles,
-    database: &str,
+    there: &Target,
 ) -> Result<Vec<Finding>> {
     let whole = options.schemas.is_empty() && options.tables.is_empty();
+    let database = &there.database;
     let mut findings = large_objects(source, whole).await?;
+    findings.extend(bound(source, options, roles, there).await?);
     if whole {
         findings.extend(subscriptions(source).await?);
         if !options.roles.no_privileges {
@@ -33,6 +38,33 @@ pub async fn find(
 
 fn on(attempt: &str) -> impl FnOnce(tokio_postgres::Error) -> Error {
     Error::on(Side::Source, attempt.to_string())
+}
+
+/// Materialized views whose owner is above all policies on the source, and not on the target.
+async fn bound(
+    source: &Client,
+    options: &Options,
+    roles: &Roles,
+    there: &Target,
+) -> Result<Vec<Finding>> {
+    let sql = "SELECT DISTINCT o.rolname::text FROM pg_catalog.pg_class c JOIN pg_catalog.pg_roles o ON o.oid = c.relowner \
+        WHERE c.relkind = 'm' AND (o.rolsuper OR o.rolbypassrls) AND EXISTS (SELECT FROM pg_catalog.pg_class t \
+          WHERE t.relrowsecurity AND (t.relforcerowsecurity OR t.relowner <> c.relowner)) ORDER BY 1";
+    let rows = source.query(sql, &[]).await;
+    let rows = rows.map_err(on("looking for policies"))?;
+    let owners = rows.iter().filter_map(|r| match options.roles.no_owner {
+        true => Some(there.access.role.as_str()),
+        false => roles.on_target(r.get(0)),
+    });
+    let bound: BTreeSet<&str> = owners.filter(|o| !there.unbound.contains(*o)).collect();
+    let finding = |owner: &str| {
+        let reason = "is to own materialized views that on the source no policy binds: on the target they hold what policies let it see";
+        Finding::new(Severity::Note, format!("role {}", ident(owner)), reason).remedy(format!(
+            "where a view reads a table with row-level security, as a superuser on the target: ALTER ROLE {} BYPASSRLS",
+            quote(owner)
+        ))
+    };
+    Ok(bound.into_iter().map(finding).collect())
 }
 
 /// With a part of the database they were not asked for, as in pg_dump.

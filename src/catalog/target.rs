@@ -27,6 +27,8 @@ pub struct Target {
     pub connections: i32,
     pub relations: HashMap<(String, String), Existing>,
     pub roles: HashSet<String>,
+    /// Those that no policy binds.
+    pub unbound: HashSet<String>,
     pub tablespaces: HashSet<String>,
     /// By what text is sorted.
     pub locale: String,
@@ -87,6 +89,13 @@ pub async fn read(client: &Client) -> Result<Target> {
             .await?
             .into_iter()
             .collect(),
+        unbound: names(
+            client,
+            "SELECT rolname::text FROM pg_catalog.pg_roles WHERE rolsuper OR rolbypassrls",
+        )
+        .await?
+        .into_iter()
+        .collect(),
         tablespaces: names(client, "SELECT spcname::text FROM pg_catalog.pg_tablespace")
             .await?
             .into_iter()

@@ -305,6 +305,13 @@ fn policies_that_bind_the_owner_break_no_index() {
     prepare_target(&pair, &role);
     let name = role.quoted();
     pair.source.exec(&format!("ALTER TABLE app.t FORCE ROW LEVEL SECURITY; DROP POLICY all_of_it ON app.t; CREATE POLICY none ON app.t USING (false); ALTER ROLE {name} BYPASSRLS; REFRESH MATERIALIZED VIEW app.m"));
+    let plan = run_as(&pair, &role, &["--dry-run"]);
+    let note = [
+        "on the source no policy binds",
+        &format!("ALTER ROLE {name} BYPASSRLS"),
+    ];
+    assert_eq!(plan.code, 0, "{}", plan.everything());
+    plan.says(&note);
     pair.target.exec(&format!("ALTER ROLE {name} BYPASSRLS"));
     let outcome = run_as(&pair, &role, &[]);
     assert_eq!(outcome.code, 0, "{}", outcome.everything());
