@@ -32,7 +32,8 @@ pub mod class {
     pub const ATTRDEF: u32 = 2604;
     pub const REWRITE: u32 = 2618;
     pub const NAMESPACE: u32 = 2615;
-    pub const FUNCTION: u32 = 1255;
+    pub const ROUTINE: u32 = 1255;
+    pub const TRIGGER: u32 = 2620;
 }
 
 /// The source database under the snapshot.

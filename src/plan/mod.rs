@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use crate::catalog::portable::{Shape, shape};
 use crate::catalog::target::Target;
-use crate::catalog::{Index, Relation, Source};
+use crate::catalog::{Index, Relation, Source, class};
 use crate::cli::{Format, Mapping, SchemaSource};
 use columns::Decider;
 pub use table::{ColumnPlan, TablePlan};
@@ -202,6 +202,7 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
     }
     findings.extend(checks::collations(source, target, selected));
     bits_users(source, &mut plan.context);
+    plan.context.fired_over_vectors = fired_over_vectors(source, &plan.context);
     findings.extend(unused_mappings(wishes.mappings, &used));
     findings.extend(partitions_agree(source, &plan.context, selected));
     plan.tables.sort_by_key(|t| std::cmp::Reverse(t.bytes));
@@ -304,6 +305,23 @@ fn bits_users(source: &Source, context: &mut Context) {
             context.dependents.entry(*object).or_default().push(member);
         }
     }
+}
+
+/// The functions of triggers on relations whose columns change.
+fn fired_over_vectors(source: &Source, context: &Context) -> HashSet<u32> {
+    let of_triggers = |what| {
+        let of = source.depends.iter();
+        let of = of.filter(move |(object, needs, _)| {
+            (object.class, needs.class) == (class::TRIGGER, what)
+        });
+        of.map(|(object, needs, _)| (object.oid, needs.oid))
+    };
+    let changes =
+        |oid: &u32| context.columns.contains_key(oid) || context.over_domains.contains_key(oid);
+    let tables = of_triggers(class::RELATION).filter(|(_, table)| changes(table));
+    let triggers: HashSet<u32> = tables.map(|(trigger, _)| trigger).collect();
+    let functions = of_triggers(class::ROUTINE).filter(|(trigger, _)| triggers.contains(trigger));
+    functions.map(|(_, function)| function).collect()
 }
 
 /// A --map that named nothing is a mistake in the command line, not a wish to ignore.

@@ -24,7 +24,7 @@ pub async fn broken(
     steps: &[Step],
     seen: &Seen<'_>,
 ) -> Result<Vec<Refused>> {
-    let of_function = |s: &&Step| s.id.is_some_and(|id| id.class == class::FUNCTION);
+    let of_function = |s: &&Step| s.id.is_some_and(|id| id.class == class::ROUTINE);
     let oids: Vec<u32> = steps
         .iter()
         .filter(of_function)
@@ -63,7 +63,7 @@ pub async fn broken(
             .await
             .map_err(on(Side::Target))?;
         let step = steps.iter().find(|s| {
-            s.id.is_some_and(|id| id.class == class::FUNCTION && id.oid == on_source)
+            s.id.is_some_and(|id| id.class == class::ROUTINE && id.oid == on_source)
         });
         if let (Some(step), Ok(())) = (step, validate(seen.source, on_source).await) {
             found.push(refused(step, &error));

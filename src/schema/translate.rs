@@ -349,7 +349,7 @@ impl Translation<'_> {
     /// Whether an index computes what it holds by functions that are not PostgreSQL's own.
     fn calls(&self, index: u32) -> bool {
         let called = |(object, needs, _): &&(ObjectId, ObjectId, char)| {
-            (object.class, object.oid) == (class::RELATION, index) && needs.class == class::FUNCTION
+            (object.class, object.oid) == (class::RELATION, index) && needs.class == class::ROUTINE
         };
         self.source.depends.iter().any(|d| called(&d))
     }

@@ -192,3 +192,46 @@ fn triggers_come_after_the_rows_and_do_not_fire_for_them() {
     pair.target.exec("INSERT INTO t VALUES (3, NULL)");
     assert_eq!(pair.target.rows("SELECT n FROM log"), ["3"]);
 }
+
+/// PostgreSQL looks for the equality of each column when the row is compared, and neither the text nor the catalog names it.
+#[test]
+fn triggers_still_tell_whether_a_row_with_a_vector_has_changed() {
+    let pair = Pair::with(
+        "CREATE TABLE by_when (id int PRIMARY KEY, g text, v vector(2), n int DEFAULT 0); INSERT INTO by_when VALUES (1, 'a', '[1,2]'), (2, 'b', NULL);
+         CREATE TABLE by_new (LIKE by_when INCLUDING ALL); INSERT INTO by_new SELECT * FROM by_when;
+         CREATE TABLE by_equals (LIKE by_when INCLUDING ALL); INSERT INTO by_equals SELECT * FROM by_when;
+         CREATE TABLE by_parts (LIKE by_when INCLUDING ALL); INSERT INTO by_parts SELECT * FROM by_when;
+         CREATE TABLE plain (id int, n numeric); INSERT INTO plain VALUES (1, 1.0);
+         CREATE FUNCTION one() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.n := NEW.n + 1; RETURN NEW; END';
+         CREATE FUNCTION two() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW IS DISTINCT FROM OLD THEN NEW.n := NEW.n + 1; END IF; IF NEW IS NOT DISTINCT FROM OLD THEN NEW.n := -1; END IF; RETURN NEW; END';
+         CREATE FUNCTION three() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW.* = OLD.* THEN RETURN NULL; END IF; NEW.n := NEW.n + 1; RETURN NEW; END';
+         CREATE FUNCTION four() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF ROW(NEW.g, NEW.v) IS DISTINCT FROM ROW(OLD.g, OLD.v) THEN NEW.n := NEW.n + 1; END IF; IF (NEW.g, NEW.v) = (''z'', ''[3,4]'') THEN NEW.n := 9; END IF; RETURN NEW; END';
+         CREATE FUNCTION five() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF NEW IS DISTINCT FROM OLD THEN RAISE EXCEPTION ''changed''; END IF; RETURN NEW; END';
+         CREATE TRIGGER t BEFORE UPDATE ON by_when FOR EACH ROW WHEN (OLD.* IS DISTINCT FROM NEW.*) EXECUTE FUNCTION one();
+         CREATE TRIGGER t BEFORE INSERT OR UPDATE ON by_new FOR EACH ROW EXECUTE FUNCTION two();
+         CREATE TRIGGER t BEFORE UPDATE ON by_equals FOR EACH ROW EXECUTE FUNCTION three();
+         CREATE TRIGGER t BEFORE UPDATE ON by_parts FOR EACH ROW EXECUTE FUNCTION four();
+         CREATE TRIGGER t BEFORE UPDATE ON plain FOR EACH ROW EXECUTE FUNCTION five();
+         CREATE VIEW unchanged AS SELECT a.id FROM by_when a JOIN by_new b USING (id) WHERE a.* = b.*",
+    );
+    pair.copy(&[]);
+    for table in ["by_when", "by_new", "by_equals", "by_parts"] {
+        for change in [
+            "SET g = g",
+            "SET v = v",
+            "SET g = 'z'",
+            "SET v = '[3,4]'",
+            "SET v = NULL",
+        ] {
+            for side in [&pair.source, &pair.target] {
+                side.exec(&format!("UPDATE {table} {change}"));
+            }
+            pair.same_answer(&format!("SELECT id, n FROM {table} ORDER BY id"));
+        }
+    }
+    pair.same_answer("INSERT INTO by_new VALUES (3, 'c', '[5,6]') RETURNING n");
+    pair.same_answer("SELECT count(*) FROM unchanged");
+    // No vector is in these rows: the function is the source's, byte for byte.
+    pair.same_answer("SELECT prosrc FROM pg_proc WHERE proname = 'five'");
+    pair.same_answer("UPDATE plain SET n = 1.00 RETURNING id");
+}

@@ -422,6 +422,20 @@ fn whole_vectors_that_are_compared_without_an_operator_are_named() {
 }
 
 #[test]
+fn the_parts_of_two_rows_are_compared_as_their_numbers() {
+    for (written, said) in [
+        ("(id, v) = (1, q)", "(id, v::real[]) = (1, q::real[])"),
+        (
+            "ROW(v, id) is distinct from ROW('[1,2,3]', 1)",
+            "ROW(v::real[], id) is distinct from ROW('[1,2,3]'::vectors.vector::real[], 1)",
+        ),
+        ("(id, name) = (1, 'a')", "(id, name) = (1, 'a')"),
+    ] {
+        assert_eq!(where_clause(written), Ok(said.to_owned()));
+    }
+}
+
+#[test]
 fn the_remedy_of_a_body_speaks_of_what_the_target_has() {
     let mut source = words();
     let remedy = |source: &common::Source| {

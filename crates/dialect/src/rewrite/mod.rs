@@ -68,6 +68,8 @@ pub struct Context {
     /// Names of pgvector (operators like `<->`, functions, types) that something else outside of pg_catalog has too: in a
     /// body that is a string such a word is unclear.
     pub shared_names: HashSet<String>,
+    /// Functions of triggers on relations with vectors, by `pg_proc` OID: their NEW and OLD hold vectors.
+    pub fired_over_vectors: HashSet<u32>,
     /// The schema that `--compat-operators` installs into.
     pub compat_schema: Option<String>,
     pub roles: roles::Roles,

@@ -17,7 +17,12 @@ pub(super) fn translate(draft: &mut Draft) {
         draft.take(words);
         query_settings(draft, statement);
         if all::<ast::AsFuncOption>(&statement.root).next().is_some() {
-            let words = Words::bare(draft.context);
+            let mut words = Words::bare(draft.context);
+            let fired = &draft.context.fired_over_vectors;
+            words.fires_over_vectors = draft
+                .entry
+                .object
+                .is_some_and(|object| fired.contains(&object.oid));
             body::translate(draft, statement, words);
         }
     });

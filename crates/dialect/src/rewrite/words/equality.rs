@@ -13,6 +13,77 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 pub(super) const UNNAMED: &str = "groups, sorts or merges rows by whole vectors, and PGVecto.rs has no equality or order of vectors to do it by";
 
+/// `a.* IS DISTINCT FROM b.*`, `NEW = OLD`: rows with vectors in them. PostgreSQL looks for the equality of each column when it compares
+/// them, so that neither the text nor the catalog names it, and the target would refuse the comparison only then. Their bytes it compares.
+pub(super) fn rows(words: &mut Words, node: &SyntaxNode) -> Option<String> {
+    let (left, right) = (node.children().next()?, node.children().last()?);
+    if words.real_array() || left == right {
+        return None;
+    }
+    if ![&left, &right]
+        .into_iter()
+        .any(|side| words.is_row_of_vectors(side))
+    {
+        return None;
+    }
+    let sign: String = node
+        .children_with_tokens()
+        .filter(|part| part.as_node() != Some(&left) && part.as_node() != Some(&right))
+        .filter(|part| !part.kind().is_trivia())
+        .map(|part| part.to_string().to_ascii_uppercase())
+        .collect();
+    let sign: Vec<&str> = sign.split_ascii_whitespace().collect();
+    // A row that is NULL as a whole, as OLD is in an INSERT, is compared to nothing by the operators.
+    let (operator, test) = match sign.join(" ").as_str() {
+        "=" => ("*=", ""),
+        "<>" | "!=" => ("*<>", ""),
+        "IS DISTINCT FROM" => ("*<>", " IS NOT FALSE"),
+        "IS NOT DISTINCT FROM" => ("*=", " IS TRUE"),
+        _ => return None,
+    };
+    words.note("compares whole rows with vectors in them by their bytes, since the target has no equality of vectors: equal values in another form, such as 1.0 and 1.00, are different there");
+    let [left, right] = [left, right].map(|side| words.say(&side));
+    Some(format!(
+        "(({left} OPERATOR(pg_catalog.{operator}) {right}){test})"
+    ))
+}
+
+/// `ROW(a, v) IS DISTINCT FROM ROW(b, w)`, `(a, v) = (b, w)`: PostgreSQL compares the parts one by one.
+pub(super) fn tuples(words: &mut Words, node: &SyntaxNode) -> Option<String> {
+    let parts = |side: Option<SyntaxNode>| -> Option<Vec<SyntaxNode>> {
+        let side = side.filter(|side| side.kind() == SyntaxKind::TUPLE_EXPR)?;
+        Some(side.children().collect())
+    };
+    let lefts = parts(node.children().next())?;
+    let rights = parts(node.children().last())?;
+    let mut said = Vec::new();
+    for pair in lefts.into_iter().zip(rights) {
+        let pair = [pair.0, pair.1];
+        let of = pair.iter().find_map(|part| compared(words, part));
+        if let Some(of) = of.filter(|of| *of != TargetType::Svector || is_equality(node)) {
+            for part in pair {
+                let text = as_values(words, &part, of);
+                said.push((part, text));
+            }
+        }
+    }
+    (!said.is_empty()).then(|| words.say_with(node, &said))
+}
+
+/// Whether a comparison asks no more than whether its operands are the same.
+fn is_equality(node: &SyntaxNode) -> bool {
+    node.children_with_tokens().any(|part| {
+        matches!(
+            part.kind(),
+            SyntaxKind::EQ
+                | SyntaxKind::NEQ
+                | SyntaxKind::NEQB
+                | SyntaxKind::IS_DISTINCT_FROM
+                | SyntaxKind::IS_NOT_DISTINCT_FROM
+        )
+    })
+}
+
 /// `a IS DISTINCT FROM b`
 pub(super) fn distinct_from(words: &mut Words, node: &SyntaxNode) -> Option<String> {
     let is_test = |kind| {
@@ -126,7 +197,7 @@ pub(super) fn look(words: &mut Words, node: &SyntaxNode) {
     if merges {
         words.cannot(UNNAMED);
     }
-    if words.is_bare() && tests_by_name(node) && tested(words, node) {
+    if tests_by_name(node) && words.is_bare() && tested(words, node) {
         words.cannot("compares whole vectors by IN, BETWEEN, NULLIF or their kin, which look for an operator of that name where PGVecto.rs's are not");
     }
 }

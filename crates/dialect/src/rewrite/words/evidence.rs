@@ -158,6 +158,34 @@ impl Words<'_> {
         possible && !self.scope.known.contains_key(column) && dense(self.anywhere(column))
     }
 
+    /// Whether an expression is a whole row with vectors in it: `items.*`, and in a body also `NEW`.
+    pub(super) fn is_row_of_vectors(&self, node: &SyntaxNode) -> bool {
+        let node = bare(node);
+        let starred = node.kind() == SyntaxKind::FIELD_EXPR
+            && node
+                .children_with_tokens()
+                .any(|part| part.kind() == SyntaxKind::STAR);
+        let parts = names(&node);
+        let [.., row] = parts.as_slice() else {
+            return false;
+        };
+        let of_trigger = matches!(row.to_ascii_lowercase().as_str(), "new" | "old");
+        match (starred, self.is_bare()) {
+            (_, true) if of_trigger && parts.len() == 1 => self.fires_over_vectors,
+            (true, false) if of_trigger => {
+                let mut relations = self.scope.relations.iter();
+                relations.any(|oid| self.may_hold(*oid))
+            }
+            (true, _) => {
+                // What `alias_of` asks for is a column of the row.
+                let column = [row.clone(), "*".to_owned()];
+                let relations = self.alias_of(&column).unwrap_or_default();
+                relations.into_iter().any(|oid| self.may_hold(oid))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether a relation may have vectors: a view has no columns in the context, and needs pgvector's types.
     fn may_hold(&self, oid: u32) -> bool {
         let relation = ObjectId {

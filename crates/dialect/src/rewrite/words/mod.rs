@@ -51,6 +51,8 @@ pub(super) struct Words<'a> {
     /// Operators of whole vectors that were said: what the catalog lists besides is used without being named.
     compared: bool,
     place: Place,
+    /// NEW and OLD in a body are rows with vectors in them.
+    pub(super) fires_over_vectors: bool,
     /// The expression that is the whole value of a column that became a bvector.
     pub(super) result: Option<SyntaxNode>,
     /// Why something cannot be said, as the end of a sentence that begins with what holds it: `uses …`.
@@ -109,6 +111,7 @@ impl<'a> Words<'a> {
             depth: Cell::new(0),
             compared: false,
             place,
+            fires_over_vectors: false,
             result: None,
             problems: BTreeSet::new(),
             unclear: BTreeSet::new(),
@@ -174,9 +177,10 @@ impl<'a> Words<'a> {
     fn special(&mut self, node: &SyntaxNode) -> Option<String> {
         equality::look(self, node);
         let text = match node.kind() {
-            SyntaxKind::BIN_EXPR => {
-                operators::say(self, node).or_else(|| equality::distinct_from(self, node))
-            }
+            SyntaxKind::BIN_EXPR => equality::rows(self, node)
+                .or_else(|| equality::tuples(self, node))
+                .or_else(|| operators::say(self, node))
+                .or_else(|| equality::distinct_from(self, node)),
             SyntaxKind::CASE_EXPR => equality::case(self, node),
             SyntaxKind::PARTITION_BY_CLAUSE | SyntaxKind::DISTINCT_ON => equality::list(self, node),
             SyntaxKind::CONFIG_PARAMETER_REF => settings::say(self, node),
