@@ -235,3 +235,25 @@ fn triggers_still_tell_whether_a_row_with_a_vector_has_changed() {
     pair.same_answer("SELECT prosrc FROM pg_proc WHERE proname = 'five'");
     pair.same_answer("UPDATE plain SET n = 1.00 RETURNING id");
 }
+
+/// PGVecto.rs writes blanks into the text of a vector, counts sparse ones from 0, and has no operator to join two.
+#[test]
+fn vectors_in_texts_and_beside_others_read_as_before() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int, v vector(2), h halfvec(2)); INSERT INTO t VALUES (1, '[1,2]', '[3,4]'), (2, NULL, '[5,6]'), (3, '[7,8.5]', NULL);
+         CREATE VIEW texts AS SELECT id, v || ' x'::text AS a, 'v=' || id || v || ';' || h AS b, concat(v, '/', h) AS c, format('%s|%L', v, h) AS d FROM t;
+         CREATE VIEW documents AS SELECT id, to_json(v) AS a, jsonb_build_object('v', v, 'h', h) AS b, json_build_array(v, id) AS c FROM t;
+         CREATE VIEW collected AS SELECT jsonb_agg(v ORDER BY id) AS a, json_object_agg(id, h) AS b FROM t;
+         CREATE VIEW joined AS SELECT id, (v || '[9]'::vector)::real[]::text AS a, (h || h)::vector::real[]::text AS b, (v || h::vector)::real[]::text AS c FROM t;
+         CREATE FUNCTION lines() RETURNS text LANGUAGE plpgsql AS $$ DECLARE r record; o text := ''; BEGIN FOR r IN SELECT * FROM t ORDER BY id LOOP o := o || r.id || ':' || coalesce(r.v::text, '-') || ' '; END LOOP; RETURN o; END $$;
+         CREATE FUNCTION line(n int) RETURNS text LANGUAGE plpgsql AS $$ DECLARE r record; o text := 'n'; BEGIN SELECT * INTO r FROM t WHERE id = n; o := o || r.id || ':' || r.v || ' '; RETURN o; END $$;
+         CREATE FUNCTION three(n int) RETURNS real[] LANGUAGE sql AS $$ SELECT (v || h::vector || '[7]')::real[] FROM t WHERE id = n $$",
+    );
+    pair.copy(&[]);
+    for view in ["texts", "documents", "joined"] {
+        pair.same_answer(&format!("SELECT x::text FROM {view} x ORDER BY id"));
+    }
+    pair.same_answer("SELECT x::text FROM collected x");
+    pair.same_answer("SELECT lines(), line(1), line(2)");
+    pair.same_answer("SELECT three(1)::text, three(2)::text");
+}

@@ -131,8 +131,8 @@ fn arithmetic_goes_through_arrays_where_the_target_has_no_operator() {
         "arithmetic",
         &[
             "(v OPERATOR(vectors.+) w) AS a,",
-            "((v::real[] OPERATOR(pg_catalog.||) w::real[])::vectors.vector) AS d,",
-            "((h::vectors.vector::real[] OPERATOR(pg_catalog.||) h::vectors.vector::real[])::vectors.vector::vectors.vecf16) AS e,",
+            "((CASE WHEN v IS NULL OR w IS NULL THEN NULL ELSE (v::real[] OPERATOR(pg_catalog.||) w::real[]) END)::vectors.vector) AS d,",
+            "((CASE WHEN h IS NULL OR h IS NULL THEN NULL ELSE (h::vectors.vector::real[] OPERATOR(pg_catalog.||) h::vectors.vector::real[]) END)::vectors.vector::vectors.vecf16) AS e,",
             "(v OPERATOR(vectors.=) w) AS f,",
         ],
     );

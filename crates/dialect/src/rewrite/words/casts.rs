@@ -216,6 +216,18 @@ pub(super) fn as_array(from: TargetType, text: String) -> String {
     }
 }
 
+/// A vector where PostgreSQL makes a text of it without a cast: in pgvector's form. Bits are said as bits already.
+pub(super) fn shown_in_text(words: &mut Words, node: &SyntaxNode) -> Option<String> {
+    let Kind::Vector(from) = words.kind(node) else {
+        return None;
+    };
+    if from == TargetType::Bvector {
+        return None;
+    }
+    let said = words.say(node);
+    text_of(words, from, operand(node, said))
+}
+
 /// The text of a vector as pgvector prints it: `[1,2.5]`. An array of real prints its numbers in the same way.
 fn text_of(words: &mut Words, from: TargetType, text: String) -> Option<String> {
     if from == TargetType::Svector {

@@ -4,7 +4,7 @@
 //! (PGVecto.rs measures in `real`). A function without an equal is a problem.
 
 use super::kinds::Kind;
-use super::{Owner, Words, equality, operand, operators, settings, sums};
+use super::{Owner, Words, casts, equality, operand, operators, settings, sums};
 use crate::rewrite::written::integer;
 use crate::syntax::{all, child, name};
 use crate::types::TargetType;
@@ -45,9 +45,38 @@ pub(super) fn say(words: &mut Words, call: &SyntaxNode) -> Option<String> {
     }
 }
 
+/// Functions of PostgreSQL that make texts and documents of whatever they are given.
+const WRITERS: &[&str] = &[
+    "concat",
+    "concat_ws",
+    "format",
+    "json_agg",
+    "json_build_array",
+    "json_build_object",
+    "json_object_agg",
+    "jsonb_agg",
+    "jsonb_build_array",
+    "jsonb_build_object",
+    "jsonb_object_agg",
+    "quote_literal",
+    "quote_nullable",
+    "to_json",
+    "to_jsonb",
+];
+
 /// A call of somebody else's function.
 fn of_another(words: &mut Words, call: &SyntaxNode, callee: &SyntaxNode) -> String {
     let name = callee.text().to_string();
+    let plain = name.strip_prefix("pg_catalog.").unwrap_or(&name);
+    if WRITERS.contains(&plain.to_ascii_lowercase().as_str()) {
+        let texts = args(call).into_iter().filter_map(|arg| {
+            let text = casts::shown_in_text(words, &arg)?;
+            Some((arg, text))
+        });
+        let mut parts: Vec<(SyntaxNode, String)> = texts.collect();
+        parts.push((callee.clone(), name));
+        return words.say_with(call, &parts);
+    }
     let said = match name.as_str() {
         "count" => child::<ast::ArgList>(call).and_then(|list| {
             Some((

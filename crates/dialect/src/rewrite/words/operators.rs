@@ -66,7 +66,9 @@ fn operation(node: &SyntaxNode) -> Option<Operation> {
 }
 
 pub(super) fn say(words: &mut Words, node: &SyntaxNode) -> Option<String> {
-    let operation = pgvectors(words, node)?;
+    let Some(operation) = pgvectors(words, node) else {
+        return beside_text(words, node);
+    };
     let operands = [&operation.left, &operation.right];
     let operator = operation.operator.as_str();
     if !DISTANCES.contains(&operator) {
@@ -118,6 +120,21 @@ fn pgvectors(words: &mut Words, node: &SyntaxNode) -> Option<Operation> {
         [a, b] if a.is_vector() == Some(false) || b.is_vector() == Some(false) => Some(false),
         _ => None,
     };
+    if operator == "||" {
+        match words.joined(node) {
+            Joined::Vectors => {}
+            Joined::Unknown if words.is_bare() => {
+                if kinds.iter().any(|kind| kind.is_vector() == Some(true)) {
+                    words.cannot(
+                        "uses the operator || beside a vector over something whose type its text does not tell",
+                    );
+                }
+                return None;
+            }
+            Joined::Unknown => {}
+            Joined::Text | Joined::Others => return None,
+        }
+    }
     // PostgreSQL has operators of these names for its own types.
     if words.is_bare() && operation.schema.is_none() && (common || operator == "<->") {
         match words.evidence([&operation.left, &operation.right], !common) {
@@ -258,7 +275,7 @@ fn common(words: &mut Words, operator: &str, operands: [&SyntaxNode; 2]) -> Opti
     let kinds = operands.map(|operand| words.kind(operand));
     let arrays = words.real_array() || kinds.contains(&Kind::Vector(TargetType::RealArray));
     let text = match operator {
-        "||" => return Some(concatenated(words, operands, kinds)),
+        "||" => return concatenated(words, operands, kinds),
         _ if arrays && !comparison => {
             words.cannot(format!(
                 "uses the operator {operator} of pgvector, which real[] has not"
@@ -280,23 +297,104 @@ fn common(words: &mut Words, operator: &str, operands: [&SyntaxNode; 2]) -> Opti
     })
 }
 
-/// Two vectors one after the other: PGVecto.rs has no such operator, arrays have.
-fn concatenated(words: &mut Words, operands: [&SyntaxNode; 2], kinds: [Kind; 2]) -> String {
+/// What is joined to a text is a text of its own, in pgvector's form.
+fn beside_text(words: &mut Words, node: &SyntaxNode) -> Option<String> {
+    let Operation {
+        operator,
+        left,
+        right,
+        ..
+    } = operation(node)?;
+    if operator != "||" || words.joined(node) != Joined::Text {
+        return None;
+    }
+    let texts: Vec<(SyntaxNode, String)> = [left, right]
+        .into_iter()
+        .filter_map(|side| {
+            let text = casts::shown_in_text(words, &side)?;
+            Some((side, text))
+        })
+        .collect();
+    (!texts.is_empty()).then(|| words.say_with(node, &texts))
+}
+
+/// Two vectors one after the other: PGVecto.rs has no such operator, arrays have. An array joined to NULL is itself, a vector is NULL.
+fn concatenated(words: &mut Words, operands: [&SyntaxNode; 2], kinds: [Kind; 2]) -> Option<String> {
     let half = kinds.contains(&Kind::Vector(TargetType::Vecf16));
+    let mut nulls = Vec::new();
     let [left, right] = operands.map(|node| {
         let kind = words.kind(node);
+        let written = literals::string(&super::bare(node));
+        if let Some(array) =
+            written.and_then(|value| literals::vector(&value, false, TargetType::RealArray))
+        {
+            return format!("{array}::real[]");
+        }
         let said = words.say(node);
         let text = operand(node, said);
+        if !is_constant(node) {
+            nulls.push((node, format!("{text} IS NULL")));
+        }
         match kind {
             Kind::Vector(TargetType::Vecf16) => format!("{text}::vectors.vector::real[]"),
             _ => format!("{text}::real[]"),
         }
     });
-    let array = format!("({left} OPERATOR(pg_catalog.||) {right})");
-    match (words.real_array(), half) {
+    if !nulls.iter().all(|(node, _)| functions::duplicable(node)) {
+        words.cannot(
+            "joins vectors that would have to be computed twice, to know whether one is NULL",
+        );
+        return None;
+    }
+    let mut array = format!("({left} OPERATOR(pg_catalog.||) {right})");
+    if !nulls.is_empty() {
+        let tests: Vec<String> = nulls.into_iter().map(|(_, test)| test).collect();
+        array = format!(
+            "(CASE WHEN {} THEN NULL ELSE {array} END)",
+            tests.join(" OR ")
+        );
+    }
+    Some(match (words.real_array(), half) {
         (true, _) => array,
         (false, true) => format!("{array}::vectors.vector::vectors.vecf16"),
         (false, false) => format!("{array}::vectors.vector"),
+    })
+}
+
+/// `'[1,2]'::vector`
+fn is_constant(node: &SyntaxNode) -> bool {
+    let node = super::bare(node);
+    node.kind() == SyntaxKind::CAST_EXPR
+        && node
+            .children()
+            .any(|inner| literals::string(&super::bare(&inner)).is_some())
+}
+
+/// What `||` joins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Joined {
+    Vectors,
+    Text,
+    /// Arrays, documents, bits: nothing of pgvector's.
+    Others,
+    Unknown,
+}
+
+/// What a text is beside is text, but for arrays and documents, which take it in. A literal takes the other's type.
+fn join(left: Kind, right: Kind) -> Joined {
+    match (left, right) {
+        (Kind::Vector(TargetType::Bvector), _) | (_, Kind::Vector(TargetType::Bvector)) => {
+            Joined::Others
+        }
+        (Kind::Vector(_), Kind::Vector(_) | Kind::Literal) | (Kind::Literal, Kind::Vector(_)) => {
+            Joined::Vectors
+        }
+        (Kind::Array, _) | (_, Kind::Array) => Joined::Others,
+        (Kind::Text, _) | (_, Kind::Text) | (Kind::Literal, Kind::Literal | Kind::Other) => {
+            Joined::Text
+        }
+        (Kind::Unknown, _) | (_, Kind::Unknown) => Joined::Unknown,
+        _ => Joined::Others,
     }
 }
 
@@ -307,7 +405,15 @@ impl Words<'_> {
             return Kind::Unknown;
         };
         match operation.operator.as_str() {
-            "+" | "-" | "*" | "||" => {
+            "||" => match self.joined(node) {
+                Joined::Text => Kind::Text,
+                Joined::Others => Kind::Other,
+                Joined::Unknown if self.is_bare() => Kind::Unknown,
+                Joined::Vectors | Joined::Unknown => {
+                    self.first_vector(&[operation.left, operation.right])
+                }
+            },
+            "+" | "-" | "*" => {
                 let kinds = [self.kind(&operation.left), self.kind(&operation.right)];
                 kinds
                     .into_iter()
@@ -316,6 +422,47 @@ impl Words<'_> {
             }
             _ => Kind::Other,
         }
+    }
+
+    /// What the operator of a `||` joins. PostgreSQL joins from the left, and the first operands decide; the parser's tree has the rest of a
+    /// chain on the right.
+    fn joined(&self, node: &SyntaxNode) -> Joined {
+        let is_joint = |node: &SyntaxNode| operation(node).filter(|joint| joint.operator == "||");
+        let mut root = node.clone();
+        while let Some(above) = root
+            .parent()
+            .filter(|above| is_joint(above).is_some_and(|joint| joint.right == root))
+        {
+            root = above;
+        }
+        let mut so_far = Kind::Unknown;
+        let mut found = Joined::Unknown;
+        let mut next = Some(root);
+        let mut first = true;
+        while let Some(link) = next {
+            let Some(joint) = is_joint(&link) else { break };
+            if first {
+                so_far = self.kind(&joint.left);
+                first = false;
+            }
+            let beside = match is_joint(&joint.right) {
+                Some(inner) => self.kind(&inner.left),
+                None => self.kind(&joint.right),
+            };
+            found = join(so_far, beside);
+            so_far = match found {
+                Joined::Vectors if so_far == Kind::Literal => beside,
+                Joined::Vectors => so_far,
+                Joined::Text => Kind::Text,
+                Joined::Others => Kind::Other,
+                Joined::Unknown => Kind::Unknown,
+            };
+            if link == *node {
+                return found;
+            }
+            next = Some(joint.right);
+        }
+        found
     }
 
     /// A check that compares what the target computes with less precision.
