@@ -353,3 +353,17 @@ fn over_arrays_nothing_of_pgvecto_rs_is_said() {
         near[0]
     );
 }
+
+#[test]
+fn the_greatest_of_vectors_is_named_though_the_catalog_does_not_know_that_it_compares() {
+    let mut source = words();
+    let found =
+        |entry: &&mut pgv2rs_dialect::dump::Entry| entry.kind == "VIEW" && entry.name == "sorted";
+    let view = source.entries.iter_mut().find(found).expect("the view");
+    view.statements[0] = view.statements[0].replace("SELECT id", "SELECT GREATEST(v, v)");
+    assert!(
+        source
+            .left_out("VIEW", "sorted")
+            .contains("compares whole vectors")
+    );
+}

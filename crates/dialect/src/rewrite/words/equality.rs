@@ -197,7 +197,7 @@ pub(super) fn look(words: &mut Words, node: &SyntaxNode) {
     if merges {
         words.cannot(UNNAMED);
     }
-    if tests_by_name(node) && words.is_bare() && tested(words, node) {
+    if tests_by_name(node) && (words.is_bare() || is_extreme(node)) && tested(words, node) {
         words.cannot("compares whole vectors by IN, BETWEEN, NULLIF or their kin, which look for an operator of that name where PGVecto.rs's are not");
     }
 }
@@ -216,6 +216,13 @@ fn tests_by_name(node: &SyntaxNode) -> bool {
         }
         _ => false,
     }
+}
+
+/// `greatest(v, a)`: not even the catalog knows that it compares.
+fn is_extreme(node: &SyntaxNode) -> bool {
+    let called = node.children().next().map(|function| name(&function));
+    node.kind() == SyntaxKind::CALL_EXPR
+        && called.is_some_and(|called| ["greatest", "least"].contains(&called.as_str()))
 }
 
 fn tested(words: &Words, node: &SyntaxNode) -> bool {
