@@ -173,6 +173,7 @@ fn newer(database: &mut Database, table: &Keyed, rng: &mut Rng) {
         ));
         database.decisions.push(Decision {
             object: name.clone(),
+            asked: false,
             missing: vec![("CHECK CONSTRAINT".into(), format!("{of} {name}"))],
         });
     }

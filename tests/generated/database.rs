@@ -14,6 +14,8 @@ use super::{
 pub struct Decision {
     /// Stands in the finding's object.
     pub object: String,
+    /// Somebody has to decide; else it is a note.
+    pub asked: bool,
     /// Types and names of pg_dump's entries that are not on the target.
     pub missing: Vec<(String, String)>,
 }

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use super::common::db::Db;
 use super::common::run::Outcome;
 use super::common::{Pair, Place, unique};
-use super::database::Database;
+use super::database::{Database, Decision};
 use super::names::ident;
 use super::{dump, rows, settings};
 
@@ -57,7 +57,7 @@ pub fn seed(seed: u64) -> Result<(), Failure> {
 fn moved(database: &Database, pair: &Pair) -> Result<(), Wrong> {
     make(database, pair).map_err(|e| ("making the source", e))?;
     let mut arguments: Vec<&str> = database.arguments.iter().map(String::as_str).collect();
-    if !database.decisions.is_empty() {
+    if database.decisions.iter().any(|d| d.asked) {
         arguments.push("--allow-findings");
     }
     let outcome = pair.run(&arguments);
@@ -102,21 +102,24 @@ fn run_succeeded(database: &Database, outcome: &Outcome) -> Result<(), String> {
     if report["verified"] != true {
         return wrong("the report does not say verified".into());
     }
-    let findings = report["findings"].as_array().into_iter().flatten();
-    let found: Vec<&str> = findings
-        .filter(|f| f["severity"] != "note")
-        .filter_map(|f| f["object"].as_str())
-        .collect();
+    let found = |asked: bool| -> Vec<&str> {
+        let findings = report["findings"].as_array().into_iter().flatten();
+        findings
+            .filter(|f| (f["severity"] != "note") == asked)
+            .filter_map(|f| f["object"].as_str())
+            .collect()
+    };
     // pg_dump's comments, which some objects are named after, have no line breaks.
     let named = |found: &str, object: &str| {
         found.contains(object) || found.contains(&object.replace(['\n', '\r'], " "))
     };
-    let wanted = |f: &str| database.decisions.iter().any(|d| named(f, &d.object));
-    if let Some(object) = found.iter().find(|o| !wanted(o)) {
+    let asked = || database.decisions.iter().filter(|d| d.asked);
+    let wanted = |f: &str| asked().any(|d| named(f, &d.object));
+    if let Some(object) = found(true).iter().find(|o| !wanted(o)) {
         return wrong(format!("a finding that nobody expected: {object}"));
     }
-    let silent = |object: &str| !found.iter().any(|f| named(f, object));
-    if let Some(decision) = database.decisions.iter().find(|d| silent(&d.object)) {
+    let silent = |d: &&Decision| !found(d.asked).iter().any(|f| named(f, &d.object));
+    if let Some(decision) = database.decisions.iter().find(silent) {
         return wrong(format!("no finding names {}", decision.object));
     }
     Ok(())

@@ -135,6 +135,7 @@ fn vector(database: &mut Database, table: &Table, column: &Column, rng: &mut Rng
     if shape.contains("_l1_ops") {
         database.decisions.push(Decision {
             object: index.clone(),
+            asked: true,
             missing: vec![("INDEX".into(), index)],
         });
     }

@@ -45,6 +45,7 @@ pub fn make(database: &mut Database) {
         database.add("SELECT lo_from_bytea(0, 'abc')");
         database.decisions.push(Decision {
             object: "large objects".into(),
+            asked: true,
             missing: Vec::new(),
         });
     }

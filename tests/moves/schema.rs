@@ -257,3 +257,16 @@ fn vectors_in_texts_and_beside_others_read_as_before() {
     pair.same_answer("SELECT lines(), line(1), line(2)");
     pair.same_answer("SELECT three(1)::text, three(2)::text");
 }
+
+/// No row and no answer depends on them: an ordinary move goes on without --allow-findings.
+#[test]
+fn statistics_and_unenforced_checks_over_vectors_stay_behind_with_a_note() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int, g text, v vector(2)); INSERT INTO t VALUES (1, 'a', '[1,2]');
+         CREATE STATISTICS whole ON g, v FROM t; COMMENT ON STATISTICS whole IS 'of vectors'; CREATE STATISTICS far ON g, (v <-> '[1,1]') FROM t;
+         ALTER TABLE t ADD CONSTRAINT lax CHECK (v <+> '[0,0]' < 5) NOT ENFORCED; COMMENT ON CONSTRAINT lax ON t IS 'not kept'",
+    );
+    pair.copy(&[]);
+    let kept = "SELECT stxname::text FROM pg_statistic_ext UNION ALL SELECT conname FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'c'";
+    assert_eq!(pair.target.rows(kept), ["far"]);
+}

@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Source, newer, shapes};
-use pgv2rs_dialect::rewrite::{self, LeftOut};
+use pgv2rs_dialect::rewrite::{self, LeftOut, Severity};
 
 fn edited(kind: &str, name: &str, statement: &str) -> Source {
     let mut source = newer(15);
@@ -196,8 +196,6 @@ fn not_null_added_later_is_set_on_the_column() {
 #[test]
 fn constructs_that_the_target_does_not_know_are_findings() {
     let rows = [
-        ("CHECK CONSTRAINT", "lax lax_check", 18, "NOT ENFORCED"),
-        ("FK CONSTRAINT", "lax_child lax_fk", 18, "NOT ENFORCED"),
         ("CONSTRAINT", "period period_pk", 18, "WITHOUT OVERLAPS"),
         ("FK CONSTRAINT", "period_child period_fk", 18, "PERIOD"),
         ("PUBLICATION", "pub_gen", 18, "publish_generated_columns"),
@@ -221,6 +219,30 @@ fn constructs_that_the_target_does_not_know_are_findings() {
             source.translate(kind, name).statements,
             source.entry(kind, name).statements,
             "{kind} {name}"
+        );
+    }
+}
+
+#[test]
+fn a_constraint_that_is_not_enforced_is_left_out_with_a_note() {
+    for (kind, name) in [
+        ("CHECK CONSTRAINT", "lax lax_check"),
+        ("FK CONSTRAINT", "lax_child lax_fk"),
+    ] {
+        let translated = newer(17).translate(kind, name);
+        assert!(translated.left_out && translated.statements.is_empty());
+        let [finding] = translated.findings.as_slice() else {
+            panic!("{:?}", translated.findings)
+        };
+        assert_eq!(finding.severity, Severity::Note);
+        assert_eq!(
+            finding.reason,
+            "NOT ENFORCED needs PostgreSQL 18, and the target is 17"
+        );
+        let source = newer(18);
+        assert_eq!(
+            source.translate(kind, name).statements,
+            source.entry(kind, name).statements
         );
     }
 }

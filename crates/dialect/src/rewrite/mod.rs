@@ -156,6 +156,9 @@ fn object(draft: &mut Draft) {
     }
 }
 
+const DISPENSABLE: &str =
+    "nothing has to be done: it is left out, and no row and no answer depends on it";
+
 /// An entry on its way through the translators.
 pub(crate) struct Draft<'a> {
     entry: &'a Entry,
@@ -311,7 +314,21 @@ impl<'a> Draft<'a> {
             || self.context.columns.contains_key(&object.oid)
     }
 
-    fn finish(self) -> Translated {
+    /// No row and no answer depends on it: nobody has to decide whether to go on without it.
+    fn is_dispensable(&self) -> bool {
+        let unenforced = |text: &String| text.ends_with(" NOT ENFORCED");
+        self.entry.kind == "STATISTICS"
+            || self.entry.kind.ends_with("CONSTRAINT")
+                && self.entry.statements.iter().any(unenforced)
+    }
+
+    fn finish(mut self) -> Translated {
+        if self.left_out && self.is_dispensable() {
+            for finding in &mut self.findings {
+                finding.severity = Severity::Note;
+                finding.remedy = DISPENSABLE.to_owned();
+            }
+        }
         let statements = if self.left_out {
             Vec::new()
         } else {

@@ -7,6 +7,7 @@
 use super::words::{Kind, Place, Words};
 use super::{Draft, Statement, extension, mention};
 use crate::syntax::{all, child, name, path};
+use crate::types::TargetType;
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
@@ -29,6 +30,7 @@ pub(super) fn translate(draft: &mut Draft) {
     draft.each(|draft, statement| {
         let mut words = draft.words(&statement.root, place);
         default(draft, &mut words, statement);
+        statistics(draft, &words, statement);
         words.edit(&statement.root, &mut statement.edits);
         if is_definition(&statement.root) {
             words.unnamed_order();
@@ -61,6 +63,21 @@ fn default(draft: &Draft, words: &mut Words, statement: &mut Statement) {
     });
     if let (Some(change), Some(value)) = (change, value) {
         words.assign(&value, *change, &mut statement.edits);
+    }
+}
+
+/// `CREATE STATISTICS … ON g, v`: values are counted by their order.
+fn statistics(draft: &mut Draft, words: &Words, statement: &Statement) {
+    let on = statement
+        .root
+        .descendants()
+        .find(|node| node.kind() == SyntaxKind::STATISTICS_ON_CLAUSE);
+    let unordered = |value: SyntaxNode| matches!(words.kind(&value), Kind::Vector(to) if to != TargetType::RealArray);
+    if on.is_some_and(|on| on.children().any(unordered)) {
+        draft.decide(
+            "counts the values of a column of vectors, and PGVecto.rs has no order of vectors to do it by",
+            extension::BY_HAND,
+        );
     }
 }
 

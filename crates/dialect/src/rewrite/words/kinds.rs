@@ -136,7 +136,7 @@ fn relations(parts: &[String], context: &Context, unqualified: bool) -> Vec<u32>
 }
 
 impl Words<'_> {
-    pub(super) fn kind(&self, node: &SyntaxNode) -> Kind {
+    pub(in super::super) fn kind(&self, node: &SyntaxNode) -> Kind {
         let depth = self.depth.get();
         if depth == DEPTH {
             return Kind::Unknown;
