@@ -367,3 +367,15 @@ fn the_greatest_of_vectors_is_named_though_the_catalog_does_not_know_that_it_com
             .contains("compares whole vectors")
     );
 }
+
+#[test]
+fn a_document_of_whole_rows_is_said() {
+    let mut source = words();
+    let found =
+        |entry: &&mut pgv2rs_dialect::dump::Entry| entry.kind == "VIEW" && entry.name == "sorted";
+    let view = source.entries.iter_mut().find(found).expect("the view");
+    view.statements[0] = view.statements[0].replace("SELECT id", "SELECT row_to_json(items.*)");
+    let (statements, notes) = source.noted("VIEW", "sorted");
+    assert!(statements[0].contains("SELECT row_to_json(items.*)\n"));
+    assert!(notes[0].contains("whole rows with vectors"), "{notes:?}");
+}

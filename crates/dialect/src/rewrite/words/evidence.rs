@@ -158,20 +158,18 @@ impl Words<'_> {
         possible && !self.scope.known.contains_key(column) && dense(self.anywhere(column))
     }
 
-    /// Whether an expression is a whole row with vectors in it: `items.*`, and in a body also `NEW`.
+    /// Whether an expression is a whole row with vectors in it: `items.*`, and in a body also `NEW`; any other
+    /// name alone may be that of a column.
     pub(super) fn is_row_of_vectors(&self, node: &SyntaxNode) -> bool {
         let node = bare(node);
-        let starred = node.kind() == SyntaxKind::FIELD_EXPR
-            && node
-                .children_with_tokens()
-                .any(|part| part.kind() == SyntaxKind::STAR);
+        let starred = is_starred(&node);
         let parts = names(&node);
-        let [.., row] = parts.as_slice() else {
+        let [row] = parts.as_slice() else {
             return false;
         };
         let of_trigger = matches!(row.to_ascii_lowercase().as_str(), "new" | "old");
         match (starred, self.is_bare()) {
-            (_, true) if of_trigger && parts.len() == 1 => self.fires_over_vectors,
+            (_, true) if of_trigger => self.fires_over_vectors,
             (true, false) if of_trigger => {
                 let mut relations = self.scope.relations.iter();
                 relations.any(|oid| self.may_hold(*oid))
@@ -212,6 +210,12 @@ impl Words<'_> {
             Kind::Unknown
         }
     }
+}
+
+/// `items.*`
+pub(super) fn is_starred(node: &SyntaxNode) -> bool {
+    let star = |part: squawk_syntax::SyntaxElement| part.kind() == SyntaxKind::STAR;
+    node.kind() == SyntaxKind::FIELD_EXPR && node.children_with_tokens().any(star)
 }
 
 /// The parts of a name.

@@ -60,6 +60,7 @@ const WRITERS: &[&str] = &[
     "jsonb_object_agg",
     "quote_literal",
     "quote_nullable",
+    "row_to_json",
     "to_json",
     "to_jsonb",
 ];
@@ -69,7 +70,11 @@ fn of_another(words: &mut Words, call: &SyntaxNode, callee: &SyntaxNode) -> Stri
     let name = callee.text().to_string();
     let plain = name.strip_prefix("pg_catalog.").unwrap_or(&name);
     if WRITERS.contains(&plain.to_ascii_lowercase().as_str()) {
-        let texts = args(call).into_iter().filter_map(|arg| {
+        let args = args(call);
+        if args.iter().any(|arg| words.is_row_of_vectors(arg)) {
+            words.note("makes a text or a document of whole rows with vectors in them, in PGVecto.rs's form: with blanks, sparse ones counted from 0, bits as lists");
+        }
+        let texts = args.into_iter().filter_map(|arg| {
             let text = casts::shown_in_text(words, &arg)?;
             Some((arg, text))
         });

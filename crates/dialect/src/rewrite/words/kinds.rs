@@ -150,6 +150,8 @@ impl Words<'_> {
     fn kind_here(&self, node: &SyntaxNode) -> Kind {
         match node.kind() {
             SyntaxKind::LITERAL => self.literal(node),
+            // The name before it is that of a relation, though a column may have it too.
+            SyntaxKind::FIELD_EXPR if evidence::is_starred(node) => Kind::Unknown,
             SyntaxKind::NAME_REF | SyntaxKind::FIELD_EXPR => self.named(&evidence::names(node)),
             SyntaxKind::CAST_EXPR => self.cast_kind(node),
             SyntaxKind::ARRAY_EXPR => Kind::Array,
