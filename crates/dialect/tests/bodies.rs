@@ -111,6 +111,25 @@ fn a_query_in_a_string_is_made_as_it_is_and_named() {
 }
 
 #[test]
+fn a_distance_in_a_string_of_a_routine_over_vectors_is_theirs() {
+    let mut source = words();
+    source.context.shared_names.remove("<->");
+    let name = "dynamic(public.vector)";
+    let found = |entry: &&mut pgv2rs_dialect::dump::Entry| entry.name == name;
+    let entry = source.entries.iter_mut().find(found).expect("the function");
+    entry.statements[0] = entry.statements[0].replace("v <=> $1", "v <-> $1");
+    let translated = source.translate("FUNCTION", name);
+    let [finding] = translated.findings.as_slice() else {
+        panic!("{:?}", translated.findings)
+    };
+    assert_eq!(finding.severity, Severity::Decision);
+    assert!(
+        finding.reason.contains("not translated: <->"),
+        "{finding:?}"
+    );
+}
+
+#[test]
 fn with_operators_of_compatibility_such_a_query_is_a_note() {
     let mut source = words();
     source.context.compat_schema = Some("compat".to_owned());

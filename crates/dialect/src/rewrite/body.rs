@@ -241,10 +241,14 @@ fn found(draft: &mut Draft, words: &BTreeSet<&'static str>) {
     if words.is_empty() {
         return;
     }
+    // PostgreSQL has <-> as well, for shapes: a routine that takes or gives vectors means theirs.
+    let over_vectors =
+        draft.members().is_some() && !draft.entry.statements.iter().any(|text| names_shapes(text));
+    let is_sure = |word: &&str| SURE.contains(word) || (over_vectors && *word == "<->");
     let sure: Vec<&str> = words
         .iter()
         .copied()
-        .filter(|word| SURE.contains(word) && !draft.context.shared_names.contains(*word))
+        .filter(|word| is_sure(word) && !draft.context.shared_names.contains(*word))
         .collect();
     let list: Vec<&str> = words.iter().copied().collect();
     let by_compat = draft.context.compat_schema.as_ref().map(|schema| {
