@@ -62,6 +62,72 @@ fn reads_dependencies_and_a_tablespace() {
 }
 
 #[test]
+fn names_that_hold_the_words_of_a_header_are_read_as_the_statements_have_them() {
+    let schema = "s; Type: TABLE; Schema: y; Owner: z";
+    let cases = [
+        (
+            "t; Tablespace: fast",
+            "TABLE",
+            "public",
+            "me",
+            "CREATE TABLE public.\"t; Tablespace: fast\" ()",
+        ),
+        (
+            "t; Schema: -; Owner: z",
+            "TABLE",
+            "public",
+            "me",
+            "CREATE TABLE public.\"t; Schema: -; Owner: z\" ()",
+        ),
+        (
+            "t; Type: VIEW; Schema: y",
+            "TABLE",
+            schema,
+            "me",
+            &format!("CREATE TABLE \"{schema}\".\"t; Type: VIEW; Schema: y\" ()"),
+        ),
+        (
+            "t; Type: TABLE; Schema: s",
+            "INDEX",
+            "y",
+            "z",
+            "CREATE INDEX i ON y.\"t; Type: TABLE; Schema: s\" (a)",
+        ),
+        (
+            "i",
+            "INDEX",
+            "public",
+            "o; Type: TABLE; Schema: y; Owner: z",
+            "CREATE INDEX i ON public.t (a)",
+        ),
+        (
+            "i",
+            "INDEX",
+            "a b; Schema: y",
+            "me",
+            "CREATE INDEX i ON \"a\nb; Schema: y\".t (a)",
+        ),
+    ];
+    for (name, kind, schema, owner, statement) in cases {
+        let sql = format!(
+            "--\n-- TOC entry 7 (class 1259 OID 70)\n-- Name: {name}; Type: {kind}; Schema: {schema}; Owner: {owner}\n--\n\n{statement};\n"
+        );
+        let dump = parse(&sql).expect("parses");
+        let [entry] = dump.entries.as_slice() else {
+            panic!("not one entry: {dump:?}")
+        };
+        let read = (
+            entry.name.as_str(),
+            entry.kind.as_str(),
+            entry.schema.as_deref(),
+            entry.owner.as_deref(),
+        );
+        assert_eq!(read, (name, kind, Some(schema), Some(owner)), "{sql}");
+        assert_eq!(entry.statements, [statement]);
+    }
+}
+
+#[test]
 fn a_header_inside_of_a_function_body_is_text() {
     let source = shapes();
     let body = source.entry("FUNCTION", "body_only(real[])");

@@ -13,14 +13,10 @@ use std::ops::Range;
 /// A part of the dump that is not trivia.
 #[derive(Debug)]
 pub(crate) enum Piece<'a> {
-    Header {
-        entry: Entry,
-    },
+    /// Its entry, as many times as its names can be read.
+    Header { readings: Vec<Entry> },
     /// Without its semicolon, and where it begins.
-    Statement {
-        text: &'a str,
-        at: usize,
-    },
+    Statement { text: &'a str, at: usize },
 }
 
 pub(crate) fn cut(sql: &str) -> Result<Vec<Piece<'_>>, Error> {
@@ -114,8 +110,8 @@ impl Cutter<'_> {
 
     fn comment(&mut self, start: usize) -> Result<(), Error> {
         match header::read(&self.sql[start..]) {
-            Header::Entry(entry, len) => {
-                self.pieces.push(Piece::Header { entry });
+            Header::Entry(readings, len) => {
+                self.pieces.push(Piece::Header { readings });
                 self.skip_to = start + len;
                 Ok(())
             }

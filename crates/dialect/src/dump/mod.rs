@@ -51,9 +51,17 @@ pub struct Entry {
 /// stay in force: they become entries of the kind [`SESSION`] in their place. The `\restrict` lines are left away.
 pub fn parse(sql: &str) -> Result<Dump, Error> {
     let mut entries: Vec<Entry> = Vec::new();
+    // Where names could be read in several ways: which entry, and the ways.
+    let mut doubtful: Vec<(usize, Vec<Entry>)> = Vec::new();
     for piece in cut(sql)? {
         match piece {
-            Piece::Header { entry } => entries.push(entry),
+            Piece::Header { readings } => {
+                let place = entries.len();
+                entries.extend(readings.first().cloned());
+                if readings.len() > 1 {
+                    doubtful.push((place, readings));
+                }
+            }
             Piece::Statement { text, .. } if is_session(text) => {
                 session_entry(&mut entries).push(text.to_owned())
             }
@@ -68,6 +76,15 @@ pub fn parse(sql: &str) -> Result<Dump, Error> {
                 }
             }
         }
+    }
+    for (place, mut readings) in doubtful {
+        let statements = std::mem::take(&mut entries[place].statements);
+        let agreeing = readings.iter().position(|r| header::agrees(r, &statements));
+        let reading = readings.swap_remove(agreeing.unwrap_or(0));
+        entries[place] = Entry {
+            statements,
+            ..reading
+        };
     }
     Ok(Dump { entries })
 }
