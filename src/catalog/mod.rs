@@ -2,10 +2,11 @@
 //! `pg_depend` ties to pgvector. It decides nothing; `plan` does. The target's description is in `target`.
 
 pub mod access;
+pub mod checks;
 pub mod extensions;
 mod members;
 pub mod names;
-mod partitions;
+pub mod partitions;
 pub mod portable;
 pub mod settings;
 mod source;

@@ -142,7 +142,8 @@ fn ranges_of_texts_whose_order_is_the_librarys_go_through_the_parent() {
     };
     let pair = Pair::with(&format!(
         "CREATE TABLE words (w text COLLATE {collation}, v vector(1)) PARTITION BY RANGE (w); CREATE TABLE w0 PARTITION OF words FOR VALUES FROM (MINVALUE) TO ('m');
-         CREATE TABLE w1 PARTITION OF words FOR VALUES FROM ('m') TO (MAXVALUE); INSERT INTO words VALUES ('a', '[1]'), ('z', '[2]')"
+         CREATE TABLE w1 (w text COLLATE {collation}, v vector(1), CHECK (w >= 'm' AND w < 'zz')); ALTER TABLE words ATTACH PARTITION w1 FOR VALUES FROM ('m') TO ('zz');
+         INSERT INTO words VALUES ('a', '[1]'), ('z', '[2]')"
     ));
     let outcome = pair.run(&[]);
     if outcome.code == 2 {
@@ -156,4 +157,48 @@ fn ranges_of_texts_whose_order_is_the_librarys_go_through_the_parent() {
         outcome.everything()
     );
     pair.same_answer("SELECT w, v::real[]::text, tableoid::regclass FROM words ORDER BY v::real[]");
+}
+
+/// The target may put any row of such a tree into any partition.
+#[test]
+fn what_one_partition_alone_asks_is_a_finding_where_other_rows_break_it() {
+    // So many that chance leaves no partition empty.
+    let moods: Vec<String> = (b'a'..=b'z').map(|c| format!("'{}'", c as char)).collect();
+    let tree = &format!("CREATE TYPE mood AS ENUM ({}); CREATE TABLE h (id int, m mood, v vector(1)) PARTITION BY HASH (m);
+         CREATE TABLE h0 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE h1 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+         CREATE TABLE t (v vector(1)); INSERT INTO t VALUES ('[1]');
+         INSERT INTO h SELECT i, (enum_range(NULL::mood))[i % 26 + 1], ARRAY[i]::vector FROM generate_series(1, 78) i;", moods.join(", "));
+    let narrow = [
+        (
+            "INSERT INTO h SELECT NULL, m, '[79]' FROM h1 LIMIT 1; ALTER TABLE h0 ALTER id SET NOT NULL",
+            "NOT NULL of column id",
+        ),
+        (
+            "DO $$ DECLARE few text; BEGIN SELECT string_agg(id::text, ',') INTO few FROM h0; EXECUTE format('ALTER TABLE h0 ADD CONSTRAINT few CHECK (id = ANY (ARRAY[%s]))', few); END $$",
+            "constraint few",
+        ),
+        (
+            "CREATE SCHEMA app; CREATE TABLE app.few AS SELECT id FROM h1; CREATE FUNCTION few(int) RETURNS bool LANGUAGE plpgsql AS $$ BEGIN RETURN EXISTS (SELECT FROM app.few f WHERE f.id = $1); END $$; ALTER TABLE h1 ADD CONSTRAINT by_function CHECK (few(id))",
+            "constraint by_function",
+        ),
+    ];
+    for (sql, what) in narrow {
+        let pair = Pair::with(&format!("{tree} {sql}"));
+        pair.run(&[]).refused(2, &["table public.h", what]);
+        let outcome = pair.run(&["--allow-findings"]);
+        assert_eq!(outcome.code, 0, "{}", outcome.everything());
+        assert!(!outcome.tables().contains(&"public.h".to_string()));
+    }
+    let pair = Pair::with(&format!(
+        "{tree} DROP TABLE h1; ALTER TABLE h0 ADD CHECK (id > 0), ADD CHECK (length(m::text) = 1)"
+    ));
+    pair.run(&[]).refused(
+        2,
+        &["public.h has no partition for some remainders of its hash"],
+    );
+    let pair = Pair::with(&format!(
+        "{tree} ALTER TABLE h0 ADD CHECK (id > 0), ADD CHECK (id < 2) NOT VALID; ALTER TABLE h1 ALTER id SET NOT NULL"
+    ));
+    assert_eq!(pair.copy(&[]).tables(), ["public.h", "public.t"]);
+    pair.same_answer("SELECT id, m, v::real[] FROM h ORDER BY id");
 }
