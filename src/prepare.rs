@@ -185,6 +185,15 @@ impl Given<'_> {
             source: &self.options.source.connect().await?,
             search_path: &source.search_path,
         };
+        // Tables that are there already keep their checks.
+        let made = self.options.schema_source == SchemaSource::Dump;
+        let checks = |r: &&Relation| made && "rp".contains(r.kind) && self.comes(r, plan);
+        let tables: Vec<&Relation> = source.relations.iter().filter(checks).collect();
+        let checked = schema::late_checks::Checked {
+            source: session,
+            search_path: &source.search_path,
+            tables: &tables,
+        };
         let readers = &plan.readers;
         schema::rehearse(
             self.target,
@@ -194,6 +203,7 @@ impl Given<'_> {
             &composites,
             &filled,
             &seen,
+            &checked,
         )
         .await
     }

@@ -6,6 +6,7 @@ pub mod bodies;
 pub mod composites;
 pub mod doubtful;
 pub mod dump;
+pub mod late_checks;
 mod rehearse;
 pub mod settings;
 mod translate;
@@ -36,6 +37,7 @@ pub enum Phase {
     Definition,
     /// Ordinary indexes of partitions attached to their parents' indexes.
     Attach,
+    /// And checks that may look at other tables.
     ForeignKey,
     /// After the keys, which the server tries against rows that the role must see all of; before the materialized views, which hold
     /// what their owner may see.
@@ -57,7 +59,7 @@ impl Phase {
             Phase::Index => "ordinary indexes, and constraints that are indexes",
             Phase::Definition => "views, rules and functions that need a primary key",
             Phase::Attach => "indexes of partitions",
-            Phase::ForeignKey => "foreign keys",
+            Phase::ForeignKey => "checks that wait for all rows, foreign keys",
             Phase::Policy => "row-level security",
             Phase::Refresh => "materialized views",
             Phase::ViewIndex => "ordinary indexes of materialized views",

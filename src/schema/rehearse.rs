@@ -7,6 +7,7 @@ use tokio_postgres::Client;
 use super::bodies::{self, Seen};
 use super::composites::{self, Composite};
 use super::doubtful::Doubtful;
+use super::late_checks::{Checked, Late, late};
 use super::{Phase, Schema, Step};
 use crate::catalog::{Relation, class, ident};
 use crate::connect::{Session, quote};
@@ -35,7 +36,8 @@ async fn try_one(client: &Client, step: &Step) -> std::result::Result<(), tokio_
 /// Tries every step; those that fail become findings and leave the schema.
 ///
 /// `readers` are the roles that need the schema `vectors`; `doubtful` values are tried when the rows would arrive, and
-/// `composites` compared with what the schema has made; `filled` are the tables and sequences that the run writes to; `seen` is the source that understands its own functions.
+/// `composites` compared with what the schema has made; `filled` are the tables and sequences that the run writes to; `seen` is the source that
+/// understands its own functions; `checked` are the tables whose checks may have to wait for all rows.
 pub async fn rehearse(
     client: &Session,
     schema: &mut Schema,
@@ -44,6 +46,7 @@ pub async fn rehearse(
     composites: &[Composite],
     filled: &[&Relation],
     seen: &Seen<'_>,
+    checked: &Checked<'_>,
 ) -> Result<Vec<Refused>> {
     let attempt =
         |e: tokio_postgres::Error| Error::new(Side::Target, "rehearsing the schema").because(e);
@@ -53,8 +56,12 @@ pub async fn rehearse(
     let mut passed = Vec::new();
     let mut doubtful = doubtful.iter();
     let mut filled = filled.iter();
+    let mut waiting: Option<Vec<Step>> = None;
     for step in std::mem::take(&mut schema.steps) {
         if step.phase > Phase::BeforeData {
+            if waiting.is_none() {
+                waiting = Some(take_away(client, checked, &mut passed, &mut findings).await?);
+            }
             for column in doubtful.by_ref() {
                 findings.extend(column.refused(client, SAVEPOINT).await?);
             }
@@ -103,10 +110,15 @@ pub async fn rehearse(
         findings.extend(closed(client, relation).await?);
     }
     findings.extend(composites::changed(client, composites).await?);
+    let waiting = match waiting {
+        Some(waiting) => waiting,
+        None => take_away(client, checked, &mut passed, &mut findings).await?,
+    };
     findings.extend(bodies::broken(client, SAVEPOINT, &passed, seen).await?);
     findings.extend(without_usage(client, readers).await?);
     client.batch_execute("ROLLBACK").await.map_err(attempt)?;
     schema.steps = passed;
+    waiting.into_iter().for_each(|step| schema.add(step));
     Ok(findings)
 }
 
@@ -140,6 +152,26 @@ async fn closed(client: &Client, relation: &Relation) -> Result<Option<Refused>>
         finding: Finding::new(Severity::Problem, object, reason).remedy(remedy),
         relation: None,
     }))
+}
+
+/// Takes away the checks that no row may meet while it is copied. Out: the steps that put them back.
+async fn take_away(
+    client: &Client,
+    checked: &Checked<'_>,
+    passed: &mut Vec<Step>,
+    findings: &mut Vec<Refused>,
+) -> Result<Vec<Step>> {
+    let mut waiting = Vec::new();
+    for Late { away, back, note } in late(client, checked).await? {
+        try_one(client, &away)
+            .await
+            .map_err(Error::on(Side::Target, "rehearsing the schema"))?;
+        passed.push(away);
+        waiting.extend(back);
+        findings.extend(note);
+    }
+    waiting.reverse();
+    Ok(waiting)
 }
 
 fn remedy(step: &Step) -> String {

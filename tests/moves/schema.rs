@@ -273,3 +273,40 @@ fn statistics_and_unenforced_checks_over_vectors_stay_behind_with_a_note() {
     let kept = "SELECT stxname::text FROM pg_statistic_ext UNION ALL SELECT conname FROM pg_constraint WHERE conrelid = 't'::regclass AND contype = 'c'";
     assert_eq!(pair.target.rows(kept), ["far"]);
 }
+
+/// Such a function may find less than it will, or nothing, while the rows arrive.
+#[test]
+fn checks_that_look_at_other_tables_wait_until_all_rows_are_there() {
+    let pair = Pair::with(
+        "CREATE SCHEMA app; CREATE TABLE app.known (id int, v vector(1)); INSERT INTO app.known VALUES (1, '[1]');
+         CREATE FUNCTION is_known(n int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RETURN EXISTS (SELECT FROM app.known k WHERE k.id = n); END';
+         CREATE TABLE a (id int CONSTRAINT \"In A\" CHECK (is_known(id)), s text DEFAULT repeat('x', 20000)); INSERT INTO a VALUES (1);
+         COMMENT ON CONSTRAINT \"In A\" ON a IS 'it''s known'; ALTER TABLE a ADD CONSTRAINT only_a CHECK (is_known(id)) NO INHERIT;
+         CREATE TABLE b (x int) INHERITS (a); INSERT INTO b VALUES (1); CREATE TABLE c (id int, s text, CONSTRAINT \"In A\" CHECK (is_known(id)));
+         ALTER TABLE c INHERIT a; INSERT INTO c VALUES (1);
+         CREATE TABLE p (id int, CONSTRAINT in_p CHECK (is_known(id))) PARTITION BY LIST (id); INSERT INTO app.known VALUES (2);
+         CREATE TABLE p2 PARTITION OF p (CONSTRAINT in_p2 CHECK (is_known(id + 0))) FOR VALUES IN (2); INSERT INTO p VALUES (2);
+         CREATE TABLE m (at timestamptz CHECK (at <= now()), by name CHECK (by = current_user), id int CHECK (id > 0)); INSERT INTO m VALUES (now(), current_user, 1);",
+    );
+    let outcome = pair.copy(&[]);
+    assert!(!outcome.everything().contains("NOT VALID"));
+    pair.same_answer("SELECT conrelid::regclass::text, conname, conislocal, coninhcount, connoinherit, convalidated, pg_get_constraintdef(oid), obj_description(oid, 'pg_constraint')
+         FROM pg_constraint WHERE contype = 'c' AND conrelid <> 0 ORDER BY 1, 2");
+    pair.same_answer("SELECT tableoid::regclass, id FROM a ORDER BY 1");
+    pair.same_answer("SELECT id FROM p");
+}
+
+#[test]
+fn a_check_that_rows_of_the_source_break_becomes_not_valid_and_the_rows_come() {
+    let pair = Pair::with(
+        "CREATE SCHEMA app; CREATE FUNCTION app.fine(int) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT true';
+         CREATE TABLE t (id int CONSTRAINT fine CHECK (app.fine(id)), v vector(1)); INSERT INTO t VALUES (1, '[1]'), (200, '[2]');
+         CREATE OR REPLACE FUNCTION app.fine(int) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT $1 > 100'",
+    );
+    pair.run(&["--dry-run"])
+        .says(&["CHECK public.t fine: rows of the source break it"]);
+    pair.copy(&[]);
+    pair.same_answer("SELECT id, v::real[] FROM t ORDER BY id");
+    let check = "SELECT convalidated FROM pg_constraint WHERE conname = 'fine'";
+    assert_eq!(pair.target.one(check), "f");
+}
