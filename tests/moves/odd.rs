@@ -188,3 +188,17 @@ fn a_check_that_calls_a_function_by_its_bare_name_takes_the_rows() {
     pair.copy(&[]);
     pair.same_answer("SELECT id, v::real[]::text, twice FROM t ORDER BY id");
 }
+
+/// REFRESH ran with the session's search_path before PostgreSQL 17.
+#[test]
+fn a_materialized_view_over_a_function_that_finds_tables_by_their_bare_names_is_filled() {
+    let pair = Pair::with(
+        "CREATE SCHEMA app; CREATE TABLE app.t (id int, v vector(1)); INSERT INTO app.t VALUES (1, '[1]');
+         CREATE FUNCTION app.many() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM app.t); END';
+         CREATE MATERIALIZED VIEW app.m AS SELECT app.many(); CREATE UNIQUE INDEX ON app.m (many);
+         CREATE OR REPLACE FUNCTION app.many() RETURNS bigint LANGUAGE plpgsql AS 'BEGIN RETURN (SELECT count(*) FROM t); END';
+         DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = app, public', current_database()); END $$",
+    );
+    pair.copy(&[]);
+    pair.same_answer("SELECT many FROM app.m");
+}
