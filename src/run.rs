@@ -126,7 +126,14 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
     target.look_in(&source.search_path).await?;
     finish::analyze(&target, &names, &mut after_data).await?;
     let names: Vec<_> = tables.iter().map(|r| r.place()).collect();
-    let broken = probe::probe(&target, &schema, &names, &after_data.failed).await?;
+    let broken = probe::probe(
+        &target,
+        &schema,
+        &names,
+        &source.indexes,
+        &after_data.failed,
+    )
+    .await?;
     seconds.after_data = after.elapsed().as_secs_f64();
 
     let seals = verdicts.iter().map(|v| &v.seal);

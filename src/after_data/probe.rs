@@ -4,6 +4,7 @@
 use tokio_postgres::Client;
 
 use super::Failed;
+use crate::catalog::Index;
 use crate::error::{Error, Result, Side};
 use crate::schema::{Phase, Schema, VectorIndex};
 
@@ -29,14 +30,16 @@ pub async fn worker_answers(session: &Client) -> Result<()> {
         .map_err(on)
 }
 
-/// Looks at every index of these relations (schema and name): valid, and a vector index answers a query. Returns what does not.
+/// Looks at every index of these relations (schema and name): valid, if it was so on the source, and a vector index answers a query.
+/// Returns what does not.
 pub async fn probe(
     session: &Client,
     schema: &Schema,
     relations: &[(String, String)],
+    source: &[Index],
     failed: &[Failed],
 ) -> Result<Vec<String>> {
-    let mut broken = invalid(session, relations).await?;
+    let mut broken = invalid(session, relations, source).await?;
     for step in schema.of(Phase::VectorIndex) {
         let Some(index) = step
             .index
@@ -52,8 +55,12 @@ pub async fn probe(
     Ok(broken)
 }
 
-async fn invalid(session: &Client, relations: &[(String, String)]) -> Result<Vec<String>> {
-    let sql = "SELECT pg_catalog.format('index %I.%I is not valid', n.nspname, c.relname) \
+async fn invalid(
+    session: &Client,
+    relations: &[(String, String)],
+    source: &[Index],
+) -> Result<Vec<String>> {
+    let sql = "SELECT pg_catalog.format('index %I.%I is not valid', n.nspname, c.relname), n.nspname::text, c.relname::text \
         FROM unnest($1::text[], $2::text[]) AS r(s, t) JOIN pg_catalog.pg_namespace n ON n.nspname = r.s \
         JOIN pg_catalog.pg_class t ON t.relnamespace = n.oid AND t.relname = r.t \
         JOIN pg_catalog.pg_index x ON x.indrelid = t.oid JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid \
@@ -66,7 +73,12 @@ async fn invalid(session: &Client, relations: &[(String, String)]) -> Result<Vec
         .query(sql, &[&schemas, &names])
         .await
         .map_err(Error::on(Side::Target, "looking at the indexes"))?;
-    Ok(rows.iter().map(|r| r.get(0)).collect())
+    let as_it_was = |schema: &str, name: &str| {
+        let mut indexes = source.iter();
+        indexes.any(|i| !i.valid && i.schema == schema && i.name == name)
+    };
+    let new = rows.iter().filter(|r| !as_it_was(r.get(1), r.get(2)));
+    Ok(new.map(|r| r.get(0)).collect())
 }
 
 /// The index's own expression, operator and condition, from the catalog.

@@ -178,6 +178,8 @@ pub struct Index {
     pub columns: Vec<Option<String>>,
     /// (class, oid) of the constraint that the index carries.
     pub constraint: Option<u32>,
+    /// Not, if CREATE INDEX CONCURRENTLY failed, or if partitions have none that is attached to it.
+    pub valid: bool,
 }
 
 impl Index {

@@ -180,7 +180,7 @@ async fn indexes(client: &Client) -> Result<Vec<Index>> {
          ARRAY(SELECT a.attname::text FROM unnest(x.indkey) WITH ORDINALITY k(n, i) \
            LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = x.indrelid AND a.attnum = k.n AND k.n <> 0 ORDER BY k.i), \
          (SELECT con.oid FROM pg_catalog.pg_constraint con WHERE con.conindid = x.indexrelid \
-           AND con.contype IN ('p', 'u', 'x') LIMIT 1) \
+           AND con.contype IN ('p', 'u', 'x') LIMIT 1), x.indisvalid \
          FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid \
          JOIN pg_catalog.pg_am am ON am.oid = c.relam JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
          WHERE {USER_RELATION} ORDER BY x.indexrelid"
@@ -206,6 +206,7 @@ async fn indexes(client: &Client) -> Result<Vec<Index>> {
                 .collect(),
             columns: r.get(8),
             constraint: r.get(9),
+            valid: r.get(10),
         })
         .collect())
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use super::{ColumnPlan, Finding, Severity, Wishes};
 use crate::catalog::target::Target;
-use crate::catalog::{Relation, Source, ident};
+use crate::catalog::{Index, Relation, Source, ident};
 use crate::cli::{Format, SchemaSource};
 
 /// Majors that have been moved from and to.
@@ -217,4 +217,26 @@ pub fn places(
         }
     }
     findings
+}
+
+/// pg_dump knows no index that is not valid, but for those of partitioned tables.
+pub fn invalid_indexes(source: &Source, selected: &HashSet<u32>) -> Vec<Finding> {
+    let indexes = source.indexes.iter();
+    let invalid = indexes.filter(|i| !i.valid && selected.contains(&i.table));
+    let finding = |i: &Index| {
+        let object = format!("index {}.{}", ident(&i.schema), ident(&i.name));
+        let partitioned = source.relation(i.table).is_some_and(|r| r.kind == 'p');
+        let (reason, remedy) = match partitioned {
+            true => (
+                "is not valid on the source, since not every partition has one that is attached to it: it comes as it is",
+                "make and attach the missing ones, on either side",
+            ),
+            false => (
+                "is not valid on the source, as after a CREATE INDEX CONCURRENTLY that failed: it does not come",
+                "REINDEX it before the move if it is wanted, or drop it",
+            ),
+        };
+        Finding::new(Severity::Note, object, reason).remedy(remedy)
+    };
+    invalid.map(finding).collect()
 }

@@ -201,6 +201,7 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
         }
     }
     findings.extend(checks::collations(source, target, selected));
+    findings.extend(checks::invalid_indexes(source, selected));
     bits_users(source, &mut plan.context);
     plan.context.fired_over_vectors = fired_over_vectors(source, &plan.context);
     findings.extend(unused_mappings(wishes.mappings, &used));

@@ -129,6 +129,7 @@ fn bit_index(table: u32) -> Index {
         options: Vec::new(),
         columns: vec![Some("b".into())],
         constraint: None,
+        valid: true,
     }
 }
 

@@ -189,6 +189,28 @@ fn a_check_that_calls_a_function_by_its_bare_name_takes_the_rows() {
     pair.same_answer("SELECT id, v::real[]::text, twice FROM t ORDER BY id");
 }
 
+/// One after a CREATE INDEX CONCURRENTLY that failed, which pg_dump leaves out, and one whose partitions are not all attached.
+#[test]
+fn indexes_that_are_not_valid_on_the_source_are_named_and_fail_no_run() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int, v vector(2)); INSERT INTO t VALUES (1, '[1,2]'); CREATE INDEX half_built ON t USING hnsw (v vector_l2_ops);
+         UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'half_built'::regclass;
+         CREATE TABLE p (id int, v vector(2)) PARTITION BY LIST (id); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1); CREATE TABLE p2 PARTITION OF p FOR VALUES IN (2);
+         INSERT INTO p VALUES (1, '[1,2]'), (2, '[3,4]'); CREATE INDEX above ON ONLY p USING hnsw (v vector_l2_ops);
+         CREATE INDEX below ON p1 USING hnsw (v vector_l2_ops); ALTER INDEX above ATTACH PARTITION below; CREATE INDEX alone ON ONLY p (id)",
+    );
+    let outcome = pair.copy(&[]);
+    outcome.says(&[
+        "index public.half_built",
+        "index public.above",
+        "index public.alone",
+        "is not valid on the source",
+    ]);
+    pair.same_answer("SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE indrelid IN ('p'::regclass, 'p1'::regclass, 'p2'::regclass) ORDER BY 1");
+    let there = "SELECT to_regclass('half_built') IS NULL";
+    assert_eq!(pair.target.one(there), "t");
+}
+
 /// REFRESH ran with the session's search_path before PostgreSQL 17.
 #[test]
 fn a_materialized_view_over_a_function_that_finds_tables_by_their_bare_names_is_filled() {

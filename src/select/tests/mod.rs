@@ -66,6 +66,7 @@ fn index(oid: u32, table: u32, name: &str, constraint: Option<u32>) -> Index {
         options: Vec::new(),
         columns: Vec::new(),
         constraint,
+        valid: true,
     }
 }
 
