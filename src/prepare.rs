@@ -193,6 +193,7 @@ impl Given<'_> {
             source: session,
             search_path: &source.search_path,
             tables: &tables,
+            types: &source.types,
         };
         let readers = &plan.readers;
         schema::rehearse(

@@ -162,10 +162,9 @@ async fn take_away(
     findings: &mut Vec<Refused>,
 ) -> Result<Vec<Step>> {
     let mut waiting = Vec::new();
-    for Late { away, back, note } in late(client, checked).await? {
-        try_one(client, &away)
-            .await
-            .map_err(Error::on(Side::Target, "rehearsing the schema"))?;
+    for Late { away, back, note } in late(client, checked, passed).await? {
+        let tried = try_one(client, &away).await;
+        tried.map_err(Error::on(Side::Target, "rehearsing the schema"))?;
         passed.push(away);
         waiting.extend(back);
         findings.extend(note);

@@ -310,3 +310,25 @@ fn a_check_that_rows_of_the_source_break_becomes_not_valid_and_the_rows_come() {
     let check = "SELECT convalidated FROM pg_constraint WHERE conname = 'fine'";
     assert_eq!(pair.target.one(check), "f");
 }
+
+#[test]
+fn checks_of_domains_wait_for_the_rows_too() {
+    let pair = Pair::with(
+        "CREATE SCHEMA app; CREATE TABLE app.known (id int, v vector(1)); INSERT INTO app.known VALUES (1, '[1]');
+         CREATE FUNCTION is_known(n int) RETURNS bool LANGUAGE plpgsql AS 'BEGIN RETURN EXISTS (SELECT FROM app.known k WHERE k.id = n); END';
+         CREATE DOMAIN app.\"Known\" AS int CONSTRAINT known CHECK (is_known(VALUE)); COMMENT ON CONSTRAINT known ON DOMAIN app.\"Known\" IS 'it''s known';
+         CREATE TABLE t (id app.\"Known\", s text DEFAULT repeat('x', 20000)); INSERT INTO t VALUES (1);
+         CREATE DOMAIN inside AS int CHECK (is_known(VALUE)); CREATE TABLE u (id inside[], s text DEFAULT repeat('x', 20000)); INSERT INTO u VALUES ('{1,1}');
+         CREATE FUNCTION fine(int) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT true'; CREATE DOMAIN changed AS int CHECK (fine(VALUE)); CREATE TABLE w (id changed);
+         INSERT INTO w VALUES (1); CREATE OR REPLACE FUNCTION fine(int) RETURNS bool IMMUTABLE LANGUAGE sql AS 'SELECT false'",
+    );
+    let outcome = pair.copy(&[]);
+    outcome.says(&[
+        "CHECK public.inside inside_check: its values stand inside",
+        "CHECK public.changed changed_check: rows of the source break it",
+    ]);
+    pair.same_answer("SELECT conname, contypid::regtype, pg_get_constraintdef(oid) LIKE 'CHECK%', obj_description(oid, 'pg_constraint') FROM pg_constraint WHERE contypid <> 0 AND oid >= 16384 ORDER BY 1");
+    let valid = "SELECT string_agg(conname, ',') FROM pg_constraint WHERE contypid <> 0 AND convalidated AND oid >= 16384";
+    assert_eq!(pair.target.one(valid), "known");
+    pair.same_answer("SELECT t.id, u.id, w.id FROM t, u, w");
+}
