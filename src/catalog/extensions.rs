@@ -1,10 +1,11 @@
 //! In: a session on either server. Out: the extensions of the source's database with the rows that users keep in their tables, and what
 //! the target can offer of each. `plan::extensions` decides.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Client;
 
+use super::dump_name;
 use crate::connect::quote_qualified;
 use crate::error::{Error, Result, Side};
 
@@ -17,6 +18,8 @@ pub struct Extension {
     pub schema: String,
     /// Its tables (for people) that hold rows of the user's.
     pub filled: Vec<String>,
+    /// Schemas and names of pg_dump's entries for privileges on its members, the names without quotes: how many there are is a setting.
+    pub members: HashSet<(String, String)>,
 }
 
 /// What the target has of an extension.
@@ -43,8 +46,18 @@ pub async fn source(client: &Client) -> Result<Vec<Extension>> {
             version: r.get(2),
             schema: r.get(3),
             filled: Vec::new(),
+            members: HashSet::new(),
         })
         .collect();
+    for row in client.query(MEMBERS, &[]).await.map_err(on())? {
+        let of = extensions
+            .iter_mut()
+            .find(|e| e.oid == row.get::<_, u32>(0));
+        if let Some(of) = of {
+            let name = dump_name(row.get(2)).replace('"', "");
+            of.members.insert((dump_name(row.get(1)), name));
+        }
+    }
     // Which rows are the user's the extension itself says, in a condition.
     let sql = "SELECT e.oid, n.nspname::text, c.relname::text, k.condition FROM pg_catalog.pg_extension e \
         CROSS JOIN unnest(e.extconfig, e.extcondition) AS k(oid, condition) JOIN pg_catalog.pg_class c ON c.oid = k.oid \
@@ -77,6 +90,18 @@ pub async fn source(client: &Client) -> Result<Vec<Extension>> {
     }
     Ok(extensions)
 }
+
+/// Functions, types and relations, as pg_dump writes their names with an empty search_path.
+const MEMBERS: &str = "SELECT d.refobjid, n.nspname::text, m.name \
+    FROM (SELECT 'pg_catalog.pg_proc'::regclass AS class, p.oid, p.pronamespace AS space, \
+        CASE p.prokind WHEN 'p' THEN 'PROCEDURE ' ELSE 'FUNCTION ' END || pg_catalog.quote_ident(p.proname) || '(' || \
+        CASE WHEN p.prokind <> 'a' THEN pg_catalog.pg_get_function_identity_arguments(p.oid) WHEN p.pronargs = 0 THEN '*' \
+          ELSE (SELECT pg_catalog.string_agg(pg_catalog.format_type(a.ty, NULL), ', ' ORDER BY a.n) FROM unnest(p.proargtypes) WITH ORDINALITY AS a(ty, n)) END || ')' AS name FROM pg_catalog.pg_proc p \
+      UNION ALL SELECT 'pg_catalog.pg_type'::regclass, t.oid, t.typnamespace, 'TYPE ' || pg_catalog.quote_ident(t.typname) FROM pg_catalog.pg_type t \
+      UNION ALL SELECT 'pg_catalog.pg_class'::regclass, c.oid, c.relnamespace, \
+        CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE 'TABLE ' END || pg_catalog.quote_ident(c.relname) FROM pg_catalog.pg_class c) m \
+    JOIN pg_catalog.pg_depend d ON d.classid = m.class AND d.objid = m.oid AND d.deptype = 'e' \
+    JOIN pg_catalog.pg_namespace n ON n.oid = m.space WHERE d.refclassid = 'pg_catalog.pg_extension'::regclass";
 
 pub async fn target(client: &Client) -> Result<HashMap<String, Offer>> {
     let sql = "SELECT a.name::text, a.default_version, a.installed_version, n.nspname::text, \

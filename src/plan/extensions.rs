@@ -159,6 +159,7 @@ fn package(name: &str, version: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     fn extension() -> Extension {
         Extension {
@@ -167,6 +168,7 @@ mod tests {
             version: "1.8".into(),
             schema: "public".into(),
             filled: Vec::new(),
+            members: HashSet::new(),
         }
     }
 

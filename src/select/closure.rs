@@ -276,7 +276,7 @@ impl<'a> Graph<'a> {
 }
 
 /// Classes that only the closure has to tell apart.
-const EXTENSION: u32 = 3079;
+pub(super) const EXTENSION: u32 = 3079;
 const CAST: u32 = 2605;
 const DEFAULT_ACL: u32 = 826;
 

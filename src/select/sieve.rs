@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use dialect::dump::{Entry, ObjectId};
 
+use super::closure::EXTENSION;
 use super::{Scope, Selection};
 use crate::catalog::{Relation, Source, class, dump_name};
 use crate::plan::{Finding, Severity};
@@ -85,10 +86,7 @@ impl<'a> Sieve<'a> {
                 let name = extensions
                     .find(|e| e.oid == *extension)
                     .map(|e| e.name.clone());
-                let name = name.unwrap_or_default();
-                let reason =
-                    format!("left out: it needs the extension {name}, which the target lacks");
-                self.find(Severity::Note, entry, reason, "");
+                self.lacks(entry, &name.unwrap_or_default());
             }
             return false;
         }
@@ -214,6 +212,10 @@ impl<'a> Sieve<'a> {
 
     /// What is said of an object that the dump does not make.
     fn without_entry(&mut self, entry: &Entry) -> bool {
+        if let Some(extension) = self.lacking_owner(entry) {
+            self.lacks(entry, extension);
+            return false;
+        }
         if matches!(self.selection.scope, Scope::AllBut) {
             return true;
         }
@@ -235,6 +237,27 @@ impl<'a> Sieve<'a> {
             return false;
         }
         inside
+    }
+
+    /// The extension whose member an entry is about, where the target lacks it. pg_dump writes privileges on members that differ from
+    /// the extension's own, by default privileges of the database for example.
+    fn lacking_owner(&self, entry: &Entry) -> Option<&'a str> {
+        let about = (entry.schema.clone()?, entry.name.replace('"', ""));
+        let mut extensions = self.source.extensions.iter();
+        let owner = extensions.find(|e| {
+            let id = ObjectId {
+                class: EXTENSION,
+                oid: e.oid,
+            };
+            self.selection.lacking.contains_key(&id) && e.members.contains(&about)
+        });
+        owner.map(|e| e.name.as_str())
+    }
+
+    fn lacks(&mut self, entry: &Entry, extension: &str) {
+        let reason =
+            format!("left out: it needs the extension {extension}, which the target lacks");
+        self.find(Severity::Note, entry, reason, "");
     }
 
     fn relation_of(&self, entry: &Entry) -> Option<&'a Relation> {

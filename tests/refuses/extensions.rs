@@ -49,6 +49,33 @@ fn an_extension_that_the_target_lacks_is_one_finding_and_takes_with_it_only_what
     );
 }
 
+/// Default privileges reach an extension's members when it is made, and pg_dump writes each of them.
+#[test]
+fn privileges_on_members_of_an_extension_that_the_target_lacks_go_with_it() {
+    let pair = Pair::with(
+        "CREATE SCHEMA \"new\nline\"; ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC; ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO pg_monitor;
+         CREATE EXTENSION hstore SCHEMA \"new\nline\"; CREATE EXTENSION pg_trgm; CREATE TABLE t (id int, v vector(1)); INSERT INTO t VALUES (1, '[1]');
+         CREATE FUNCTION mine(integer) RETURNS integer LANGUAGE sql AS 'SELECT 1'",
+    );
+    if !target_is_bare(&pair) {
+        return;
+    }
+    let words = [
+        "2 undecided findings",
+        "extension hstore",
+        "extension pg_trgm",
+    ];
+    pair.run(&[]).refused(2, &words);
+    let name = pair.source.one("SELECT quote_ident(current_database())");
+    pair.source.exec(&format!(
+        "ALTER DATABASE {name} SET quote_all_identifiers = on"
+    ));
+    pair.run(&[]).refused(2, &words);
+    let outcome = pair.run(&["--allow-findings"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    pair.same_answer("SELECT proacl FROM pg_proc WHERE proname = 'mine'");
+}
+
 #[test]
 fn an_extension_that_nothing_selected_needs_is_no_matter() {
     let pair = Pair::with(
