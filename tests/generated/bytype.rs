@@ -18,6 +18,9 @@ pub fn make(database: &mut Database) {
 
 /// `regclass` and its kin, of objects that are on both servers and of this database's own.
 fn names(database: &mut Database, rng: &mut Rng) {
+    // The text stays, and with it the name of a role that the target may not have.
+    let renamed = |role: &&String| database.wishes.on_target(role) == **role;
+    let roles = database.roles.iter().filter(renamed);
     let mut columns = vec![
         ("regtype", vec!["integer[]".to_string(), "-".into()]),
         ("regproc", vec!["pg_catalog.now".into()]),
@@ -35,7 +38,7 @@ fn names(database: &mut Database, rng: &mut Rng) {
         ),
         ("regdictionary", vec!["pg_catalog.simple".into()]),
         ("regcollation", vec!["pg_catalog.\"C\"".into()]),
-        ("regrole", database.roles.iter().map(ident).collect()),
+        ("regrole", roles.map(ident).collect()),
     ];
     if let Some(table) = database.tables.first() {
         columns[5].1.push(table.sql());

@@ -1,9 +1,10 @@
 //! In: a database with tables and rows. Out: keys, foreign keys to others and in circles, checks and exclusions, in every state that a
 //! constraint can be in. Rows are changed first, so that no trigger waits while a constraint is made.
 
-use super::database::{Database, Decision, Shape};
+use super::database::{Database, Decision, Shape, Table};
 use super::names::ident;
 use super::random::Rng;
+use super::usertypes;
 
 /// A table that has a key: its name, its key, its key's type.
 struct Keyed {
@@ -216,6 +217,82 @@ fn trees(database: &mut Database, rng: &mut Rng) {
             database.add(format!(
                 "ALTER TABLE {sql} ADD CONSTRAINT {name} CHECK ({id} > -5)"
             ));
+        }
+    }
+}
+
+/// Keys over time, which only 18 has: in tables of their own, whose ranges do not overlap.
+pub fn over_time(database: &mut Database) {
+    if !database.has("keys over time") {
+        return;
+    }
+    let mut rng = database.stream("keys over time");
+    let mut place = |stem: &str| {
+        let (schema, name) = (rng.pick(&database.schemas).clone(), database.fresh(stem));
+        (format!("{}.{}", ident(&schema), ident(&name)), name)
+    };
+    let ((booked, booked_name), (stays, stays_name)) = (place("booked"), place("stays"));
+    let names = ["pk", "uk", "fk"].map(|stem| database.fresh(stem));
+    let [pk, uk, fk] = names.each_ref().map(ident);
+    let vector = usertypes::vector(database, &mut rng);
+    let ty = &vector.sql;
+    database.add(format!("CREATE TABLE {booked} (room int4range, during daterange, v {ty}, CONSTRAINT {pk} PRIMARY KEY (room, during WITHOUT OVERLAPS))"));
+    database.add(format!("CREATE TABLE {stays} (room int4range, during daterange, v {ty}, CONSTRAINT {uk} UNIQUE (room, during WITHOUT OVERLAPS), CONSTRAINT {fk} FOREIGN KEY (room, PERIOD during) REFERENCES {booked} (room, PERIOD during))"));
+    for room in 0..rng.between(1, 5) {
+        let during = "daterange('2024-01-01', '2024-03-01')";
+        let vector = vector.maybe(&mut rng, 20);
+        database.add(format!(
+            "INSERT INTO {booked} VALUES (int4range({room}, {room}, '[]'), {during}, {vector})"
+        ));
+        database.add(format!("INSERT INTO {stays} SELECT room, during * '[2024-01-05,2024-02-05)', v FROM {booked} WHERE room @> {room}"));
+    }
+    for (kind, table, name) in [
+        ("CONSTRAINT", &booked_name, &names[0]),
+        ("CONSTRAINT", &stays_name, &names[1]),
+        ("FK CONSTRAINT", &stays_name, &names[2]),
+    ] {
+        database.decisions.push(Decision {
+            object: name.clone(),
+            // Of a key its index too.
+            missing: vec![
+                (kind.into(), format!("{table} {name}")),
+                ("INDEX".into(), name.clone()),
+            ],
+        });
+    }
+}
+
+/// NOT NULL that nobody has proven, and foreign keys that nobody enforces: 18 again.
+pub fn unproven(database: &mut Database) {
+    let mut rng = database.stream("unproven");
+    let plain = |t: &&Table| matches!(t.shape, Shape::Plain | Shape::Unlogged) && t.rows > 0;
+    let tables: Vec<(String, String)> = database
+        .tables
+        .iter()
+        .filter(plain)
+        .map(|t| (t.sql(), t.name.clone()))
+        .collect();
+    for (sql, of) in tables {
+        if database.has("unproven not null") && rng.percent(30) {
+            let (column, name) = (ident(database.fresh("late")), ident(database.fresh("nn")));
+            database.add(format!("ALTER TABLE {sql} ADD COLUMN {column} integer"));
+            database.add(format!(
+                "ALTER TABLE {sql} ADD CONSTRAINT {name} NOT NULL {column} NOT VALID"
+            ));
+            // For the rows that are tried on both sides.
+            database.add(format!(
+                "ALTER TABLE {sql} ALTER COLUMN {column} SET DEFAULT 1"
+            ));
+        }
+        if database.has("not enforced keys") && rng.percent(30) {
+            let (column, other) = (ident(database.fresh("ref")), ident(database.fresh("k")));
+            let name = database.fresh("fk");
+            database.add(format!("ALTER TABLE {sql} ADD COLUMN {column} integer DEFAULT 7, ADD COLUMN {other} integer UNIQUE"));
+            database.add(format!("ALTER TABLE {sql} ADD CONSTRAINT {} FOREIGN KEY ({column}) REFERENCES {sql} ({other}) NOT ENFORCED", ident(&name)));
+            database.decisions.push(Decision {
+                object: name.clone(),
+                missing: vec![("FK CONSTRAINT".into(), format!("{of} {name}"))],
+            });
         }
     }
 }

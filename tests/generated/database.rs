@@ -4,9 +4,10 @@
 use super::names::{Names, ident};
 use super::random::Rng;
 use super::types::Type;
+use super::wishes::Wishes;
 use super::{
-    bytype, constraints, expressions, hierarchy, indexes, routines, rules, searches, settings,
-    surroundings, tables, usertypes, views,
+    bytype, constraints, contrib, expressions, hierarchy, indexes, routines, rules, searches,
+    settings, surroundings, tables, usertypes, views, wishes,
 };
 
 /// An object that has no counterpart on the target: the plan must name it, and it must be the only thing that is missing there.
@@ -70,12 +71,15 @@ pub struct Database {
     /// Where pgvector lives.
     pub extension: String,
     pub roles: Vec<String>,
+    pub wishes: Wishes,
     pub schemas: Vec<String>,
     pub types: Vec<Type>,
     pub tables: Vec<Table>,
     pub script: Vec<String>,
     pub decisions: Vec<Decision>,
     pub probes: Vec<Probe>,
+    /// May stand in nothing that the program says.
+    pub secrets: Vec<String>,
     pub names: Names,
     rng: Rng,
     /// Of a hundred features so many are there.
@@ -92,19 +96,22 @@ impl Database {
             extension: place
                 .pick(&["public", "public", "extensions", "Ext \"x\".y"])
                 .to_string(),
-            arguments: vec!["--jobs".into(), rng.fork("jobs").between(1, 3).to_string()],
+            arguments: vec!["--jobs".into(), rng.fork("jobs").between(1, 8).to_string()],
             roles: Vec::new(),
+            wishes: Wishes::default(),
             schemas: vec!["public".into()],
             types: Vec::new(),
             tables: Vec::new(),
             script: Vec::new(),
             decisions: Vec::new(),
             probes: Vec::new(),
+            secrets: Vec::new(),
             names: Names::new(rng.fork("names")),
             richness: *rng.fork("richness").pick(&[10, 30, 50, 80]),
             rng,
         };
         database.foundations(unique);
+        wishes::make(&mut database);
         usertypes::make(&mut database);
         tables::make(&mut database);
         hierarchy::make(&mut database);
@@ -117,6 +124,13 @@ impl Database {
         bytype::make(&mut database);
         rules::make(&mut database);
         surroundings::make(&mut database);
+        surroundings::distant(&mut database);
+        usertypes::changed(&mut database);
+        tables::large(&mut database);
+        hierarchy::diamond(&mut database);
+        constraints::over_time(&mut database);
+        constraints::unproven(&mut database);
+        contrib::make(&mut database);
         rules::watch(&mut database);
         settings::make(&mut database);
         database

@@ -7,6 +7,7 @@ use std::process::Command;
 use super::common::run::pg_dump;
 use super::common::{Pair, Place};
 use super::database::Database;
+use super::wishes::Wishes;
 use super::words::{self, Dialect, computes, loose, normal};
 
 /// The entries by their header; several may have the same.
@@ -21,8 +22,17 @@ struct Entry {
 
 pub fn compare(database: &Database, pair: &Pair) -> Result<(), String> {
     let pgvector = Dialect::Pgvector(database.extension.clone());
-    let mut source = entries(&dumped(&pair.source.place)?, &pgvector);
-    let target = entries(&dumped(&pair.target.place)?, &Dialect::Pgvectors);
+    // With what the target lacks the privileges on its members are away.
+    let missing = database.decisions.iter().flat_map(|d| &d.missing);
+    let lacking = missing.filter(|(kind, _)| kind == "EXTENSION");
+    let without: Vec<String> = lacking
+        .map(|(_, name)| format!("--exclude-extension={name}"))
+        .collect();
+    let (user, here) = (&pair.target.place.user, &database.wishes);
+    let dump = dumped(&pair.source.place, &without)?;
+    let mut source = entries(&dump, &pgvector, here, user);
+    let dump = dumped(&pair.target.place, &[])?;
+    let target = entries(&dump, &Dialect::Pgvectors, &Wishes::default(), user);
     if source.is_empty() {
         return Err("pg_dump's output has no entries".into());
     }
@@ -84,9 +94,10 @@ fn texts(entries: &[Entry]) -> String {
     texts.join("\n")
 }
 
-fn dumped(place: &Place) -> Result<String, String> {
+fn dumped(place: &Place, more: &[String]) -> Result<String, String> {
     let output = Command::new(pg_dump())
         .args(["--schema-only", "--encoding=UTF8"])
+        .args(more)
         .args(["--dbname", &place.connection_string()])
         .output()
         .map_err(|e| format!("starting pg_dump: {e}"))?;
@@ -97,7 +108,7 @@ fn dumped(place: &Place) -> Result<String, String> {
 }
 
 /// Cuts at headers: a line `--`, a line `-- Name: …`, a line `--`.
-fn entries(dump: &str, dialect: &Dialect) -> Entries {
+fn entries(dump: &str, dialect: &Dialect, wishes: &Wishes, user: &str) -> Entries {
     let end = dump.rfind("\n--\n-- PostgreSQL database dump complete");
     let dump = &dump[..end.unwrap_or(dump.len())];
     let mut pieces = dump.split("\n--\n-- Name: ");
@@ -114,12 +125,26 @@ fn entries(dump: &str, dialect: &Dialect) -> Entries {
             .filter(|l| !l.starts_with("SET default_table"))
             .collect::<Vec<_>>()
             .join("\n");
+        let Some(header) = wishes.header(header, user) else {
+            continue;
+        };
+        let mut normal = normal(&kept, dialect);
+        wishes.words(&mut normal, user);
         let entry = Entry {
-            header: header.to_string(),
-            normal: normal(&kept, dialect),
+            header: header.clone(),
+            normal,
             text: kept.trim().to_string(),
         };
-        let header = words::header(header, dialect);
+        let header = words::header(&header, dialect);
+        // One that says NOT NULL is no check on 18.
+        let header = match entry
+            .normal
+            .windows(4)
+            .any(|w| w[0] == "ADD" && w[3] == "CHECK")
+        {
+            true => header.replace("; Type: CONSTRAINT; ", "; Type: CHECK CONSTRAINT; "),
+            false => header,
+        };
         entries.entry(header).or_default().push(entry);
     }
     entries

@@ -264,3 +264,59 @@ fn inherited(database: &mut Database, rng: &mut Rng) {
         database.add(format!("INSERT INTO {name} VALUES (1, 'x'), (2, DEFAULT)"));
     }
 }
+
+/// A diamond: columns of the same name are one, from several parents and the child's own list, and stand in another order there.
+pub fn diamond(database: &mut Database) {
+    if !database.has("many parents") {
+        return;
+    }
+    let mut rng = database.stream("many parents");
+    let [top, left, right, bottom, late] =
+        ["top", "left", "right", "bottom", "late"].map(|stem| named(database, stem, &mut rng));
+    let vector = |rng: &mut Rng| usertypes::vector(database, rng);
+    let (v, w) = (vector(&mut rng), vector(&mut rng));
+    let (vt, wt) = (&v.sql, &w.sql);
+    let statements = [
+        format!(
+            "CREATE TABLE {top} (id integer NOT NULL, gone text, v {vt}, note text DEFAULT 'top')"
+        ),
+        format!("ALTER TABLE {top} DROP COLUMN gone"),
+        format!("CREATE TABLE {left} (w {wt}, own integer CHECK (own > 0)) INHERITS ({top})"),
+        format!(
+            "CREATE TABLE {right} (note text DEFAULT 'right', more text[], v {vt}) INHERITS ({top})"
+        ),
+        format!(
+            "CREATE TABLE {bottom} (own integer DEFAULT 5, w {wt}, note text DEFAULT 'bottom') INHERITS ({left}, {right})"
+        ),
+        format!(
+            "CREATE TABLE {late} (more text[], v {vt}, x bytea, note text, id integer NOT NULL)"
+        ),
+        format!("ALTER TABLE {late} DROP COLUMN x"),
+        format!("ALTER TABLE {late} INHERIT {right}"),
+        format!("ALTER TABLE {top} ADD COLUMN since date DEFAULT '2024-02-29'"),
+    ];
+    for statement in statements {
+        database.add(statement);
+    }
+    for (table, has_w) in [
+        (&top, false),
+        (&left, true),
+        (&right, false),
+        (&bottom, true),
+        (&late, false),
+    ] {
+        for id in 0..rng.below(4) {
+            let (column, value) = match has_w {
+                true => (", w", format!(", {}", w.maybe(&mut rng, 20))),
+                false => ("", String::new()),
+            };
+            let v = v.maybe(&mut rng, 20);
+            database.add(format!(
+                "INSERT INTO {table} (id, v{column}) VALUES ({id}, {v}{value})"
+            ));
+        }
+    }
+    if rng.percent(30) {
+        database.add(format!("ALTER TABLE {bottom} NO INHERIT {right}"));
+    }
+}

@@ -27,12 +27,15 @@ pub fn seed(seed: u64) -> Result<(), Failure> {
         if std::env::var_os("PGV2RS_SHOW").is_some() {
             println!("{};", database.script.join(";\n"));
         }
-        let roles = Roles::create(&database.roles);
+        let roles = Roles::create(&database);
         let pair = Pair {
             source: Db::create(&Place::source(), &database.name),
             target: Db::create(&Place::target(), &database.name),
         };
-        let outcome = moved(&database, &pair);
+        let outcome = {
+            let _subscriptions = Subscriptions(&pair);
+            moved(&database, &pair)
+        };
         if outcome.is_err() && std::env::var_os("PGV2RS_KEEP").is_some() {
             println!("kept: {}", database.name);
             std::mem::forget((pair, roles));
@@ -69,7 +72,7 @@ fn moved(database: &Database, pair: &Pair) -> Result<(), Wrong> {
     rows::compare(database, pair)
         .map_err(|e| ("comparing the rows", e))
         .map_err(said)?;
-    settings::compare(pair)
+    settings::compare(database, pair)
         .map_err(|e| ("comparing the settings", e))
         .map_err(said)?;
     probes(database, pair)
@@ -95,6 +98,15 @@ fn make(database: &Database, pair: &Pair) -> Result<(), String> {
 /// Done, verified, and with exactly those decisions that the generator meant.
 fn run_succeeded(database: &Database, outcome: &Outcome) -> Result<(), String> {
     let wrong = |text: String| Err(format!("{text}\n{}", outcome.everything()));
+    let said = outcome.everything()
+        + &outcome
+            .report
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+    if database.secrets.iter().any(|s| said.contains(s)) {
+        return wrong("it prints a secret".into());
+    }
     if outcome.code != 0 {
         return wrong("the program failed".into());
     }
@@ -157,30 +169,44 @@ fn probes(database: &Database, pair: &Pair) -> Result<(), String> {
     Ok(())
 }
 
-/// Roles belong to the whole cluster: the same on both, dropped after the databases.
-struct Roles(Vec<String>);
+/// A database that has one cannot be dropped.
+struct Subscriptions<'a>(&'a Pair);
 
-impl Roles {
-    fn create(names: &[String]) -> Roles {
-        for server in [Place::source(), Place::target()] {
-            for name in names {
-                server
-                    .session()
-                    .exec(&format!("CREATE ROLE {}", ident(name)));
+impl Drop for Subscriptions<'_> {
+    fn drop(&mut self) {
+        const SQL: &str = "SELECT format('ALTER SUBSCRIPTION %1$I SET (slot_name = NONE)', subname), format('DROP SUBSCRIPTION %1$I', subname) \
+            FROM pg_subscription JOIN pg_database d ON d.oid = subdbid WHERE datname = current_database()";
+        for line in self.0.source.try_rows(SQL).unwrap_or_default() {
+            for sql in line.split('|') {
+                let _ = self.0.source.try_exec(sql);
             }
         }
-        Roles(names.to_vec())
+    }
+}
+
+/// Roles belong to the whole cluster: on both, dropped after the databases.
+struct Roles(Vec<(Place, String)>);
+
+impl Roles {
+    fn create(database: &Database) -> Roles {
+        let mut made = Vec::new();
+        for role in &database.roles {
+            made.push((Place::source(), role.clone()));
+            made.push((Place::target(), database.wishes.on_target(role)));
+        }
+        for (server, name) in &made {
+            let create = format!("CREATE ROLE {}", ident(name));
+            server.session().exec(&create);
+        }
+        Roles(made)
     }
 }
 
 impl Drop for Roles {
     fn drop(&mut self) {
-        for server in [Place::source(), Place::target()] {
-            for name in &self.0 {
-                let _ = server
-                    .session()
-                    .try_exec(&format!("DROP ROLE IF EXISTS {}", ident(name)));
-            }
+        for (server, name) in &self.0 {
+            let drop = format!("DROP ROLE IF EXISTS {}", ident(name));
+            let _ = server.session().try_exec(&drop);
         }
     }
 }

@@ -12,6 +12,7 @@ mod common;
 mod blind;
 mod bytype;
 mod constraints;
+mod contrib;
 mod database;
 mod dump;
 mod expressions;
@@ -32,6 +33,7 @@ mod tables;
 mod types;
 mod usertypes;
 mod views;
+mod wishes;
 mod words;
 
 use std::time::{Duration, Instant, SystemTime};

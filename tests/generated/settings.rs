@@ -4,6 +4,7 @@
 use super::common::Pair;
 use super::database::Database;
 use super::names::ident;
+use super::words::bare;
 
 /// A setting, and a value as ALTER DATABASE takes it.
 const SETTINGS: [(&str, &str); 31] = [
@@ -62,12 +63,21 @@ pub fn make(database: &mut Database) {
 }
 
 /// pgvector's settings in PGVecto.rs's words; all others as they are.
-pub fn compare(pair: &Pair) -> Result<(), String> {
+pub fn compare(database: &Database, pair: &Pair) -> Result<(), String> {
     const SQL: &str = "SELECT s.setrole::regrole, c FROM pg_db_role_setting s, unnest(setconfig) c \
         WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database()) ORDER BY 1, 2";
+    let renamed = database.wishes.renamed.iter();
+    let renamed: Vec<(String, String)> = renamed
+        .map(|(old, new)| (bare(&ident(old)), bare(&ident(new))))
+        .collect();
     let mut expected = pair.source.place.session().try_rows(SQL)?;
     for line in &mut expected {
-        *line = line
+        let of = renamed.iter().find_map(|(old, new)| {
+            let setting = line.strip_prefix(old.as_str())?.strip_prefix('|')?;
+            Some(format!("{new}|{setting}"))
+        });
+        *line = of
+            .unwrap_or(line.clone())
             .replace("|hnsw.ef_search=", "|vectors.hnsw_ef_search=")
             .replace("|ivfflat.probes=", "|vectors.ivf_nprobe=");
     }

@@ -254,3 +254,61 @@ fn publications(database: &mut Database, tables: &[Table], rng: &mut Rng) {
         database.add(format!("COMMENT ON PUBLICATION {name} IS {}", remark(rng)));
     }
 }
+
+/// What feeds from other servers or publishes to them. Subscriptions and user mappings hold secrets: findings that show none of them.
+pub fn distant(database: &mut Database) {
+    let mut rng = database.stream("distant");
+    if database.has("subscriptions") && rng.percent(50) {
+        let (name, secret) = (database.fresh("sub"), format!("hush-{}", rng.next()));
+        let feed = ident(database.fresh("pub"));
+        database.add(format!(
+            "CREATE SUBSCRIPTION {} CONNECTION 'host=nowhere password={secret}' PUBLICATION {feed} WITH (connect = false)",
+            ident(&name)
+        ));
+        database.decisions.push(Decision {
+            object: name.clone(),
+            missing: vec![("SUBSCRIPTION".into(), name)],
+        });
+        database.secrets.push(secret);
+    }
+    if database.has("user mappings") {
+        let (wrapper, server) = (ident(database.fresh("fdw")), database.fresh("server"));
+        let table = named(database, "away", &mut rng);
+        let secret = format!("hush-{}", rng.next());
+        let quoted = ident(&server);
+        let vector = database.member("vector(3)");
+        database.add(format!("CREATE FOREIGN DATA WRAPPER {wrapper}"));
+        database.add(format!(
+            "CREATE SERVER {quoted} FOREIGN DATA WRAPPER {wrapper} OPTIONS (host 'h', password '{secret}-server')"
+        ));
+        database.add(format!("CREATE FOREIGN TABLE {table} (id integer, v {vector} OPTIONS (x 'y'), CHECK (id > 0)) SERVER {quoted} OPTIONS (token '{secret}-table')"));
+        let mut users = vec!["public".to_string()];
+        users.extend(database.roles.first().cloned());
+        for user in users {
+            let name = match user.as_str() {
+                "public" => "PUBLIC".into(),
+                role => ident(role),
+            };
+            database.add(format!(
+                "CREATE USER MAPPING FOR {name} SERVER {quoted} OPTIONS (user 'u', password '{secret}')"
+            ));
+            let object = format!("USER MAPPING {user} SERVER {server}");
+            database.decisions.push(Decision {
+                object: object.clone(),
+                missing: vec![("USER MAPPING".into(), object)],
+            });
+        }
+        database.secrets.push(secret);
+    }
+    if database.has("generated columns published") && rng.percent(50) {
+        let name = database.fresh("pub");
+        database.add(format!(
+            "CREATE PUBLICATION {} FOR ALL TABLES WITH (publish_generated_columns = stored)",
+            ident(&name)
+        ));
+        database.decisions.push(Decision {
+            object: name.clone(),
+            missing: vec![("PUBLICATION".into(), name)],
+        });
+    }
+}

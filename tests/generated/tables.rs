@@ -276,3 +276,88 @@ fn wide(database: &mut Database, rng: &mut Rng) {
         count - 1
     ));
 }
+
+/// Fields of some megabytes, out of line and in the row, compressed and not: a row that is larger than every buffer.
+pub fn large(database: &mut Database) {
+    if !database.has("large fields") {
+        return;
+    }
+    let mut rng = database.stream("large fields");
+    let name = usertypes::named(database, "large", &mut rng);
+    let (vector, half) = (database.member("vector"), database.member("halfvec"));
+    // What does not repeat itself is not compressed.
+    let noise = |bytes: usize| {
+        format!(
+            "(SELECT string_agg(md5(i::text), '') FROM generate_series(1, {}) i)",
+            bytes.div_ceil(32)
+        )
+    };
+    let megabytes = rng.between(1, 5) << 20;
+    let odd = rng.below(100_000);
+    let columns = [
+        ("text", "EXTERNAL", noise(megabytes + odd)),
+        (
+            "text",
+            "EXTENDED",
+            format!("repeat('é\\', {})", megabytes / 2),
+        ),
+        (
+            "bytea",
+            "EXTENDED",
+            format!("decode({}, 'hex')", noise(megabytes)),
+        ),
+        (
+            "jsonb",
+            "MAIN",
+            format!("jsonb_build_object('k', {})", noise(20_000)),
+        ),
+        (
+            "text",
+            "PLAIN",
+            format!("repeat('p', {})", 5000 + odd % 2000),
+        ),
+        (
+            "text[]",
+            "EXTENDED",
+            format!("ARRAY[{}, NULL, 'x']", noise(odd * 8)),
+        ),
+        (
+            &format!("{vector}(16000)"),
+            "EXTERNAL",
+            format!("(SELECT array_agg(i / 3.0::real) FROM generate_series(1, 16000) i)::{vector}"),
+        ),
+        (
+            &format!("{half}(16000)"),
+            "EXTENDED",
+            format!("array_fill(0.25::real, ARRAY[16000])::{half}"),
+        ),
+        (
+            &format!("{vector}[]"),
+            "EXTENDED",
+            format!(
+                "(SELECT array_agg(array_fill(i::real, ARRAY[1 + i % 900])::{vector}) FROM generate_series(0, {}) i)",
+                rng.between(100, 900)
+            ),
+        ),
+    ];
+    let chosen = rng.some(&columns, 50);
+    let words: Vec<String> = (0..)
+        .zip(&chosen)
+        .map(|(n, (ty, ..))| format!("c{n} {ty}"))
+        .collect();
+    let list = [vec!["id integer".to_string()], words].concat().join(", ");
+    database.add(format!("CREATE TABLE {name} ({list})"));
+    for (n, (_, storage, _)) in (0..).zip(&chosen) {
+        database.add(format!(
+            "ALTER TABLE {name} ALTER COLUMN c{n} SET STORAGE {storage}"
+        ));
+    }
+    for id in 1..=rng.between(1, 3) {
+        let values = chosen.iter().map(|(.., value)| match rng.percent(30) {
+            true => ", NULL".to_string(),
+            false => format!(", {value}"),
+        });
+        let values: String = values.collect();
+        database.add(format!("INSERT INTO {name} VALUES ({id}{values})"));
+    }
+}

@@ -184,3 +184,59 @@ fn range(database: &mut Database, rng: &mut Rng) {
         kind: Kind::Multirange(Box::new(range)),
     });
 }
+
+/// Composites that lost and gained attributes while values of them were stored: those keep the fields that they were written with.
+pub fn changed(database: &mut Database) {
+    if !database.has("changed composites") {
+        return;
+    }
+    let mut rng = database.stream("changed composites");
+    let sql = named(database, "worn", &mut rng);
+    let table = named(database, "worns", &mut rng);
+    let mut next = 0;
+    let mut field = |rng: &mut Rng, database: &Database| {
+        next += 1;
+        let ty = match rng.below(3) {
+            0 => vector(database, rng),
+            _ => plain_with_values(rng),
+        };
+        (format!("a{next}"), ty)
+    };
+    let mut fields: Vec<(String, Type)> = (0..4).map(|_| field(&mut rng, database)).collect();
+    let list: Vec<String> = fields
+        .iter()
+        .map(|(n, t)| format!("{n} {}", t.sql))
+        .collect();
+    database.add(format!("CREATE TYPE {sql} AS ({})", list.join(", ")));
+    database.add(format!(
+        "CREATE TABLE {table} (id integer, one {sql}, many {sql}[])"
+    ));
+    for id in 1..=4 {
+        let ty = Type {
+            sql: sql.clone(),
+            kind: Kind::Composite(fields.clone()),
+        };
+        let many = Type::array(ty.clone()).maybe(&mut rng, 10);
+        let one = ty.maybe(&mut rng, 10);
+        database.add(format!("INSERT INTO {table} VALUES ({id}, {one}, {many})"));
+        let gone = fields.remove(rng.below(fields.len()));
+        database.add(format!("ALTER TYPE {sql} DROP ATTRIBUTE {}", gone.0));
+        let came = field(&mut rng, database);
+        database.add(format!(
+            "ALTER TYPE {sql} ADD ATTRIBUTE {} {}",
+            came.0, came.1.sql
+        ));
+        fields.push(came);
+    }
+}
+
+/// One that goes in binary: see `Type::excludes`.
+fn plain_with_values(rng: &mut Rng) -> Type {
+    loop {
+        let ty = plain(rng);
+        let beside = ["int2vector", "oidvector", "tsquery"].contains(&ty.sql.as_str());
+        if !beside && !ty.always_null() {
+            return ty;
+        }
+    }
+}

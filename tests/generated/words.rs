@@ -37,7 +37,9 @@ impl Dialect {
 pub fn normal(text: &str, dialect: &Dialect) -> Vec<String> {
     let tokens = tokens(text);
     let mut words = members(&tokens, dialect);
+    unproven(&mut words);
     without(&mut words);
+    inherited(&mut words);
     grants(&mut words, dialect);
     indexwords::normal(words)
 }
@@ -226,6 +228,41 @@ fn bits(words: &mut [String], member: &str) {
     }
 }
 
+/// NOT NULL that is not proven: before 18 only a check can be that.
+fn unproven(words: &mut Vec<String>) {
+    for at in 0..words.len() {
+        let is = |i: usize, word: &str| words.get(at + i).is_some_and(|w| w == word);
+        if is(0, "CONSTRAINT") && is(2, "NOT") && is(3, "NULL") && is(5, "NOT") && is(6, "VALID") {
+            let column = words[at + 4].clone();
+            let check =
+                ["CHECK", "(", "(", &column, "IS", "NOT", "NULL", ")", ")"].map(String::from);
+            words.splice(at + 2..at + 5, check);
+        }
+    }
+}
+
+/// Where a table was made a child later its columns stood in an order of their own; made anew those of its parents come first.
+fn inherited(words: &mut Vec<String>) {
+    let list = |w: &[String]| w[0] == ")" && w[1] == "INHERITS";
+    let (Some(start), Some(end)) = (
+        words.iter().position(|w| w == "("),
+        words.windows(2).position(list),
+    ) else {
+        return;
+    };
+    let (mut depth, mut columns) = (0, vec![Vec::new()]);
+    for word in &words[start + 1..end] {
+        depth += i32::from("([".contains(word.as_str())) - i32::from(")]".contains(word.as_str()));
+        match word.as_str() {
+            "," if depth == 0 => columns.push(Vec::new()),
+            _ => columns.last_mut().expect("there is one").push(word.clone()),
+        }
+    }
+    columns.sort();
+    let sorted = columns.join(&",".to_string());
+    words.splice(start + 1..end, sorted);
+}
+
 /// What the versions of the servers say differently, or not at all.
 fn without(words: &mut Vec<String>) {
     let mut kept: Vec<String> = Vec::new();
@@ -290,7 +327,7 @@ fn grants(words: &mut Vec<String>, dialect: &Dialect) {
     *words = statements.join(&";".to_string());
 }
 
-fn unquoted(token: &str) -> String {
+pub fn unquoted(token: &str) -> String {
     match token.strip_prefix('"').and_then(|t| t.strip_suffix('"')) {
         Some(inner) => inner.replace("\"\"", "\""),
         None => token.to_string(),
@@ -316,7 +353,7 @@ fn tokens(text: &str) -> Vec<String> {
 }
 
 /// Names are quoted more often where quote_all_identifiers is on.
-fn bare(token: &str) -> String {
+pub fn bare(token: &str) -> String {
     let inner = unquoted(token);
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     match inner.starts_with(|c: char| c.is_ascii_lowercase()) && inner.chars().all(plain) {
