@@ -123,6 +123,24 @@ fn format_real_array_needs_no_extension_on_the_target() {
     );
 }
 
+/// NULL would be neither above the threshold nor below it.
+#[test]
+fn format_real_array_keeps_the_cosine_of_a_vector_of_zeros() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(2)); INSERT INTO t VALUES (1, '[0,0]'), (2, '[1,0]'), (3, '[0,2]'), (4, NULL);
+         CREATE VIEW near AS SELECT id, v <=> '[1,0]' AS d FROM t; CREATE VIEW away AS SELECT id FROM t WHERE (v <=> '[1,0]') > 0.5;
+         CREATE VIEW likeness AS SELECT id, 1 - cosine_distance(v, '[1,0]') AS s FROM t",
+    );
+    pair.copy(&["--format", "real-array"]);
+    for query in [
+        "SELECT id, d FROM near ORDER BY d, id",
+        "SELECT id FROM away ORDER BY id",
+        "SELECT id, s FROM likeness ORDER BY id",
+    ] {
+        pair.same_answer(query);
+    }
+}
+
 #[test]
 fn overflow_saturates_or_becomes_infinity_where_asked() {
     for (policy, large, small) in [

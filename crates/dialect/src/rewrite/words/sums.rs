@@ -17,7 +17,8 @@ const SUMS: &[(&str, &str)] = &[
     ("<#>", "- pg_catalog.sum(e.x::double precision * e.y)"),
     (
         "<=>",
-        "1 - pg_catalog.sum(e.x::double precision * e.y) / NULLIF(pg_catalog.sqrt(pg_catalog.sum(e.x::double precision ^ 2) * pg_catalog.sum(e.y::double precision ^ 2)), 0)",
+        // NaN beside a vector of zeros, as in pgvector: NULL is neither above a threshold nor below it, NaN is above each.
+        "1 - pg_catalog.sum(e.x::double precision * e.y) / CASE pg_catalog.sum(e.x::double precision ^ 2) * pg_catalog.sum(e.y::double precision ^ 2) WHEN 0 THEN 'NaN' ELSE pg_catalog.sqrt(pg_catalog.sum(e.x::double precision ^ 2) * pg_catalog.sum(e.y::double precision ^ 2)) END",
     ),
     (
         "<+>",
@@ -55,9 +56,6 @@ pub(super) fn distance(
         return None;
     };
     words.note(format!("measures with {operator} over arrays of the numbers, since the target has no operator for it"));
-    if operator == "<=>" {
-        words.note("computes a cosine distance over arrays, which is NULL beside a vector of zeros and NaN in pgvector");
-    }
     let [left, right] = operands.map(|operand| numbers(words, operand));
     Some(format!(
         "(SELECT {sum} FROM ROWS FROM (pg_catalog.unnest({left}), pg_catalog.unnest({right})) AS e(x, y))"
