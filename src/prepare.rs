@@ -195,18 +195,15 @@ impl Given<'_> {
             tables: &tables,
             types: &source.types,
         };
-        let readers = &plan.readers;
-        schema::rehearse(
-            self.target,
-            schema,
-            readers,
-            &doubtful,
-            &composites,
-            &filled,
-            &seen,
-            &checked,
-        )
-        .await
+        let trials = schema::Trials {
+            readers: &plan.readers,
+            doubtful: &doubtful,
+            composites: &composites,
+            filled: &filled,
+            seen: &seen,
+            checked: &checked,
+        };
+        schema::rehearse(self.target, schema, &trials).await
     }
 
     fn comes(&self, relation: &Relation, plan: &Plan) -> bool {

@@ -8,7 +8,7 @@ use dialect::dump::ObjectId;
 use tokio_postgres::{Client, Row};
 
 use super::rehearse::Refused;
-use super::{Phase, Step};
+use super::{Around, Phase, Step};
 use crate::catalog::checks::broken;
 use crate::catalog::portable::type_within;
 use crate::catalog::{Relation, Type, class, ident};
@@ -121,17 +121,14 @@ fn one(
     };
     let drop = format!("ALTER {kind} {place} DROP CONSTRAINT IF EXISTS {name}");
     let valid = broken.map_or("", |_| " NOT VALID");
-    // In one message, so in one transaction: the path ends with it, whatever happens.
-    let mut add = format!(
-        "SELECT pg_catalog.set_config('search_path', {}, true); ALTER {kind} {place} ADD CONSTRAINT {name} {definition}{valid}; \
-         SELECT pg_catalog.set_config('search_path', '', true)",
-        literal(checked.search_path)
-    );
-    if let Some(comment) = row.get::<_, Option<&str>>(5) {
+    let add = format!("ALTER {kind} {place} ADD CONSTRAINT {name} {definition}{valid}");
+    let comment = row.get::<_, Option<&str>>(5).map(|comment| {
         let on = if kind == "DOMAIN" { "DOMAIN " } else { "" };
-        let comment = literal(comment);
-        add += &format!("; COMMENT ON CONSTRAINT {name} ON {on}{place} IS {comment}");
-    }
+        format!(
+            "COMMENT ON CONSTRAINT {name} ON {on}{place} IS {}",
+            literal(comment)
+        )
+    });
     let note = broken.filter(|_| own).map(|reason| Refused {
         finding: Finding::new(Severity::Note, &object, reason).remedy(format!(
             "look at the rows, then ALTER {kind} … VALIDATE CONSTRAINT"
@@ -144,7 +141,11 @@ fn one(
             &format!("{object} until the rows are there"),
             drop,
         ),
-        back: own.then(|| step(Phase::ForeignKey, &object, add)),
+        back: own.then(|| Step {
+            around: vec![Around::names(checked.search_path)],
+            statements: [add].into_iter().chain(comment).collect(),
+            ..step(Phase::ForeignKey, &object, String::new())
+        }),
         note,
     }
 }

@@ -12,7 +12,7 @@ pub mod settings;
 mod translate;
 
 pub use apply::{apply, run_step};
-pub use rehearse::{Refused, rehearse};
+pub use rehearse::{Refused, Trials, rehearse};
 pub use translate::translate;
 
 use std::collections::HashSet;

@@ -33,20 +33,27 @@ async fn try_one(client: &Client, step: &Step) -> std::result::Result<(), tokio_
     tried.and(moved)
 }
 
+/// What is tried beside the schema's own statements.
+pub struct Trials<'a> {
+    /// Roles that need the schema `vectors`.
+    pub readers: &'a [String],
+    /// Values that the target may not take, tried when the rows would arrive.
+    pub doubtful: &'a [Doubtful],
+    /// Row types, compared with what the schema has made.
+    pub composites: &'a [Composite],
+    /// The tables and sequences that the run writes to.
+    pub filled: &'a [&'a Relation],
+    /// The source, which understands its own functions.
+    pub seen: &'a Seen<'a>,
+    /// The tables whose checks may have to wait for all rows.
+    pub checked: &'a Checked<'a>,
+}
+
 /// Tries every step; those that fail become findings and leave the schema.
-///
-/// `readers` are the roles that need the schema `vectors`; `doubtful` values are tried when the rows would arrive, and
-/// `composites` compared with what the schema has made; `filled` are the tables and sequences that the run writes to; `seen` is the source that
-/// understands its own functions; `checked` are the tables whose checks may have to wait for all rows.
 pub async fn rehearse(
     client: &Session,
     schema: &mut Schema,
-    readers: &[String],
-    doubtful: &[Doubtful],
-    composites: &[Composite],
-    filled: &[&Relation],
-    seen: &Seen<'_>,
-    checked: &Checked<'_>,
+    trials: &Trials<'_>,
 ) -> Result<Vec<Refused>> {
     let attempt =
         |e: tokio_postgres::Error| Error::new(Side::Target, "rehearsing the schema").because(e);
@@ -54,13 +61,14 @@ pub async fn rehearse(
     client.batch_execute(&begin).await.map_err(attempt)?;
     let mut findings = Vec::new();
     let mut passed = Vec::new();
-    let mut doubtful = doubtful.iter();
-    let mut filled = filled.iter();
+    let mut doubtful = trials.doubtful.iter();
+    let mut filled = trials.filled.iter();
     let mut waiting: Option<Vec<Step>> = None;
     for step in std::mem::take(&mut schema.steps) {
         if step.phase > Phase::BeforeData {
             if waiting.is_none() {
-                waiting = Some(take_away(client, checked, &mut passed, &mut findings).await?);
+                waiting =
+                    Some(take_away(client, trials.checked, &mut passed, &mut findings).await?);
             }
             for column in doubtful.by_ref() {
                 findings.extend(column.refused(client, SAVEPOINT).await?);
@@ -109,13 +117,13 @@ pub async fn rehearse(
     for relation in filled {
         findings.extend(closed(client, relation).await?);
     }
-    findings.extend(composites::changed(client, composites).await?);
+    findings.extend(composites::changed(client, trials.composites).await?);
     let waiting = match waiting {
         Some(waiting) => waiting,
-        None => take_away(client, checked, &mut passed, &mut findings).await?,
+        None => take_away(client, trials.checked, &mut passed, &mut findings).await?,
     };
-    findings.extend(bodies::broken(client, SAVEPOINT, &passed, seen).await?);
-    findings.extend(without_usage(client, readers).await?);
+    findings.extend(bodies::broken(client, SAVEPOINT, &passed, trials.seen).await?);
+    findings.extend(without_usage(client, trials.readers).await?);
     client.batch_execute("ROLLBACK").await.map_err(attempt)?;
     schema.steps = passed;
     waiting.into_iter().for_each(|step| schema.add(step));
