@@ -3,6 +3,7 @@
 
 use super::common::Pair;
 use super::database::Database;
+use super::wishes::Wishes;
 use super::{dump, rows};
 
 const SCHEMA: &str = "CREATE TYPE mood AS ENUM ('a', 'b'); CREATE TYPE pair AS (m mood, n integer); CREATE SEQUENCE s;
@@ -71,11 +72,13 @@ const MISCHIEF: [(&str, &str); 15] = [
 fn the_comparison_sees_what_is_wrong() {
     let mut database = Database::from_seed(0, "");
     database.extension = "public".into();
+    database.arrays = false;
+    database.wishes = Wishes::default();
     database.decisions.clear();
     let pair = Pair::with(SCHEMA);
     pair.copy(&[]);
     let compared =
-        || dump::compare(&database, &pair).and_then(|()| rows::compare(&database, &pair));
+        || dump::compare(&database, &pair, &[]).and_then(|()| rows::compare(&database, &pair, &[]));
     compared().unwrap_or_else(|e| panic!("without any mischief: {e}"));
     for (mischief, remedy) in MISCHIEF {
         pair.target.exec(mischief);

@@ -92,7 +92,11 @@ fn texts(database: &mut Database, rng: &mut Rng) {
         format!("v {}", member("vector(3)")),
         format!("h {}", member("halfvec(3)")),
         format!("s {}", member("sparsevec(5)")),
-        format!("vs {}[]", member("vector")),
+        format!(
+            "vs {}{}",
+            member("vector"),
+            ["[]", ""][usize::from(database.arrays)]
+        ),
         "j jsonb".into(),
     ];
     let columns = columns.join(", ");
@@ -102,8 +106,11 @@ fn texts(database: &mut Database, rng: &mut Rng) {
         let text = literal(rng.pick(&odd));
         let number = rng.pick(&["1e-45", "-0", "3.4028235e38", "0.1", "16777217", "-1.5e-10"]);
         database.add(format!(
-            "INSERT INTO {table} VALUES ({id}, {text}::{ty}, ARRAY[{text}::{ty}, NULL], '=r/postgres', '[{number},1,-2.5]', '[65504,5.96e-8,-0]', '{{1:0.1,5:-7}}/5', ARRAY['[{number}]'::{}, NULL], '{{\"a\": [\"\\\\\"]}}')",
-            database.member("vector")
+            "INSERT INTO {table} VALUES ({id}, {text}::{ty}, ARRAY[{text}::{ty}, NULL], '=r/postgres', '[{number},1,-2.5]', '[65504,5.96e-8,-0]', '{{1:0.1,5:-7}}/5', {}, '{{\"a\": [\"\\\\\"]}}')",
+            match database.arrays {
+                true => format!("'[{number}]'"),
+                false => format!("ARRAY['[{number}]'::{}, NULL]", database.member("vector")),
+            }
         ));
     }
     database.add(format!("INSERT INTO {table} (id) VALUES (NULL)"));

@@ -252,6 +252,7 @@ pub fn over_time(database: &mut Database) {
         ("FK CONSTRAINT", &stays_name, &names[2]),
     ] {
         database.decisions.push(Decision {
+            asked: true,
             object: name.clone(),
             // Of a key its index too.
             missing: vec![
@@ -290,6 +291,7 @@ pub fn unproven(database: &mut Database) {
             database.add(format!("ALTER TABLE {sql} ADD COLUMN {column} integer DEFAULT 7, ADD COLUMN {other} integer UNIQUE"));
             database.add(format!("ALTER TABLE {sql} ADD CONSTRAINT {} FOREIGN KEY ({column}) REFERENCES {sql} ({other}) NOT ENFORCED", ident(&name)));
             database.decisions.push(Decision {
+                asked: false,
                 object: name.clone(),
                 missing: vec![("FK CONSTRAINT".into(), format!("{of} {name}"))],
             });

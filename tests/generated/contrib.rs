@@ -100,6 +100,7 @@ pub fn make(database: &mut Database) {
             );
         }
         database.decisions.push(Decision {
+            asked: true,
             object: format!("extension {}", known.name),
             missing: lost.0,
         });

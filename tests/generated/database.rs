@@ -68,6 +68,8 @@ pub struct Database {
     pub name: String,
     /// What the program is told beside the two servers.
     pub arguments: Vec<String>,
+    /// With --format real-array: the target has no vectors.
+    pub arrays: bool,
     /// Where pgvector lives.
     pub extension: String,
     pub roles: Vec<String>,
@@ -97,6 +99,7 @@ impl Database {
                 .pick(&["public", "public", "extensions", "Ext \"x\".y"])
                 .to_string(),
             arguments: vec!["--jobs".into(), rng.fork("jobs").between(1, 8).to_string()],
+            arrays: rng.fork("format").percent(12),
             roles: Vec::new(),
             wishes: Wishes::default(),
             schemas: vec!["public".into()],
@@ -110,6 +113,10 @@ impl Database {
             richness: *rng.fork("richness").pick(&[10, 30, 50, 80]),
             rng,
         };
+        if database.arrays {
+            let format = ["--format", "real-array"].map(String::from);
+            database.arguments.extend(format);
+        }
         database.foundations(unique);
         wishes::make(&mut database);
         usertypes::make(&mut database);
@@ -131,6 +138,7 @@ impl Database {
         constraints::over_time(&mut database);
         constraints::unproven(&mut database);
         contrib::make(&mut database);
+        wishes::maps(&mut database);
         rules::watch(&mut database);
         settings::make(&mut database);
         database

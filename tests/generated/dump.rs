@@ -7,6 +7,7 @@ use std::process::Command;
 use super::common::run::pg_dump;
 use super::common::{Pair, Place};
 use super::database::Database;
+use super::hold::Lost;
 use super::wishes::Wishes;
 use super::words::{self, Dialect, computes, loose, normal};
 
@@ -20,8 +21,8 @@ struct Entry {
     text: String,
 }
 
-pub fn compare(database: &Database, pair: &Pair) -> Result<(), String> {
-    let pgvector = Dialect::Pgvector(database.extension.clone());
+pub fn compare(database: &Database, pair: &Pair, lost: &[Lost]) -> Result<(), String> {
+    let pgvector = Dialect::Pgvector(database.extension.clone(), database.arrays);
     // With what the target lacks the privileges on its members are away.
     let missing = database.decisions.iter().flat_map(|d| &d.missing);
     let lacking = missing.filter(|(kind, _)| kind == "EXTENSION");
@@ -35,6 +36,30 @@ pub fn compare(database: &Database, pair: &Pair) -> Result<(), String> {
     let target = entries(&dump, &Dialect::Pgvectors, &Wishes::default(), user);
     if source.is_empty() {
         return Err("pg_dump's output has no entries".into());
+    }
+    for (kind, name) in lost {
+        let over_vectors = |e: &Entry| computes(&e.normal) || searches(&e.text);
+        let start = format!("{name}; Type: {kind};");
+        let about = format!(" {}", name.replace('"', ""));
+        let mut said = false;
+        for entries in source.values_mut() {
+            entries.retain(|e| {
+                let its = e.header.starts_with(&start);
+                said |= its && over_vectors(e);
+                // With it goes what is about it.
+                let (of, rest) = e.header.split_once("; Type: ").unwrap_or_default();
+                let hangs = match rest.split(';').next() {
+                    Some("INDEX ATTACH") => of == name,
+                    Some("ACL" | "COMMENT") => of.replace('"', "").ends_with(&about),
+                    _ => false,
+                };
+                !(its || hangs)
+            });
+        }
+        source.retain(|_, entries| !entries.is_empty());
+        if !said {
+            return Err(format!("real[] could have {kind} {name}"));
+        }
     }
     for (kind, name) in database.decisions.iter().flat_map(|d| &d.missing) {
         // pg_dump's comments have no line breaks.
@@ -51,6 +76,8 @@ pub fn compare(database: &Database, pair: &Pair) -> Result<(), String> {
                 "missing on the target: {header}\n{}",
                 texts(expected)
             )),
+            // Distances between arrays are sums over them, which only their answers can be compared by.
+            Some(_) if database.arrays && expected.iter().any(|e| computes(&e.normal)) => {}
             Some(found) => wrong.extend(differ(header, expected, found)),
         }
     }
@@ -87,6 +114,13 @@ fn differ(header: &str, expected: &[Entry], found: &[Entry]) -> Option<String> {
         texts(expected),
         texts(found)
     ))
+}
+
+/// Whether it is an index over vectors.
+fn searches(text: &str) -> bool {
+    let text = text.replace('"', "");
+    let methods = [" USING hnsw (", " USING ivfflat ("];
+    methods.iter().any(|method| text.contains(method))
 }
 
 fn texts(entries: &[Entry]) -> String {
@@ -129,7 +163,7 @@ fn entries(dump: &str, dialect: &Dialect, wishes: &Wishes, user: &str) -> Entrie
             continue;
         };
         let mut normal = normal(&kept, dialect);
-        wishes.words(&mut normal, user);
+        wishes.words(&mut normal, &header, user);
         let entry = Entry {
             header: header.clone(),
             normal,

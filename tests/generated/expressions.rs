@@ -171,6 +171,10 @@ fn generated(database: &mut Database, place: &Place, rng: &mut Rng) {
     if *shape != Shape::Plain {
         return;
     }
+    // Over arrays its table cannot come, and nothing of it.
+    if database.arrays {
+        return;
+    }
     let name = ident(database.fresh("dist"));
     let (ty, expression) = match rng.below(3) {
         0 => ("double precision", format!("{column} <-> {near}")),

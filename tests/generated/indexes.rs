@@ -132,7 +132,7 @@ fn vector(database: &mut Database, table: &Table, column: &Column, rng: &mut Rng
         ident(&index),
         table.sql()
     ));
-    if shape.contains("_l1_ops") {
+    if shape.contains("_l1_ops") && !database.arrays {
         database.decisions.push(Decision {
             object: index.clone(),
             asked: true,

@@ -32,6 +32,7 @@ mod surroundings;
 mod tables;
 mod types;
 mod usertypes;
+mod versions;
 mod views;
 mod wishes;
 mod words;

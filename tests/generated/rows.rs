@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use super::common::Pair;
 use super::common::db::Session;
 use super::database::Database;
+use super::hold::Lost;
 use super::names::ident;
 
 /// A type as pg_type has it.
@@ -24,24 +25,32 @@ struct Type {
 
 struct Types(HashMap<u32, Type>);
 
+/// Where a value is read, and what vectors are there.
+#[derive(Clone, Copy)]
+enum Side {
+    Source,
+    Vectors,
+    Arrays,
+}
+
 struct Relation {
     name: String,
     kind: char,
     /// Has columns that the server computes, of distances perhaps.
     generated: bool,
-    /// Quoted name, type, and whether it is a bit string that became a bvector.
-    columns: Vec<(String, u32, bool)>,
+    /// Quoted name, type, and the type on the target.
+    columns: Vec<(String, u32, String)>,
 }
 
-pub fn compare(database: &Database, pair: &Pair) -> Result<(), String> {
+pub fn compare(database: &Database, pair: &Pair, lost: &[Lost]) -> Result<(), String> {
     let (source, target) = (sober(pair, true), sober(pair, false));
     let types = types(&source)?;
     for relation in relations(&source, &target)? {
-        if left_out(database, &relation.name) {
+        if left_out(database, lost, &relation.name) {
             continue;
         }
         let view = "vm".contains(relation.kind) || relation.generated;
-        let (from, to) = queries(&types, &relation);
+        let (from, to) = queries(&types, &relation, database.arrays);
         if !view {
             // The usual case in one short answer.
             let hash = |sql: &str| {
@@ -71,7 +80,8 @@ pub fn compare(database: &Database, pair: &Pair) -> Result<(), String> {
     }
     for query in [SEQUENCES, FLAGS] {
         let (mut expected, found) = (source.try_rows(query)?, target.try_rows(query)?);
-        expected.retain(|line| !left_out(database, line.split('|').nth(1).unwrap_or_default()));
+        expected
+            .retain(|line| !left_out(database, lost, line.split('|').nth(1).unwrap_or_default()));
         if expected != found {
             let missing: Vec<&String> = expected.iter().filter(|r| !found.contains(r)).collect();
             let extra: Vec<&String> = found.iter().filter(|r| !expected.contains(r)).collect();
@@ -84,11 +94,17 @@ pub fn compare(database: &Database, pair: &Pair) -> Result<(), String> {
 }
 
 /// A relation that the target cannot have, or an index.
-fn left_out(database: &Database, relation: &str) -> bool {
+fn left_out(database: &Database, lost: &[Lost], relation: &str) -> bool {
     const KINDS: [&str; 4] = ["INDEX", "TABLE", "VIEW", "MATERIALIZED VIEW"];
     let missing = database.decisions.iter().flat_map(|d| &d.missing);
-    let mut relations = missing.filter(|(kind, _)| KINDS.contains(&kind.as_str()));
+    let mut relations = missing
+        .chain(lost)
+        .filter(|(kind, _)| KINDS.contains(&kind.as_str()));
+    // pg_dump's comments, which some names are from, have no line breaks.
+    let flat = |text: &str| text.replace(['\n', '\r'], " ");
+    let relation = flat(relation);
     relations.any(|(_, name)| {
+        let name = flat(name);
         relation.ends_with(&format!(".{name}")) || relation.ends_with(&format!(".{}", ident(name)))
     })
 }
@@ -157,22 +173,27 @@ pub fn alike_but_for_ties(expected: &[String], found: &[String]) -> bool {
 }
 
 /// Each row as an array of texts, one query for a side.
-fn queries(types: &Types, relation: &Relation) -> (String, String) {
+fn queries(types: &Types, relation: &Relation, arrays: bool) -> (String, String) {
     let mut from = Vec::new();
     let mut to = Vec::new();
-    for (column, ty, bits) in &relation.columns {
+    for (column, ty, there) in &relation.columns {
         let column = format!("t.{column}");
-        match bits {
-            true => {
-                from.push(format!(
-                    "string_to_array({column}::text, NULL)::real[]::text"
-                ));
-                to.push(format!("{column}::vectors.vector::real[]::text"));
-            }
-            false => {
-                from.push(types.text(&column, *ty, true, 0));
-                to.push(types.text(&column, *ty, false, 0));
-            }
+        let bits = *ty == BIT && ["vectors.bvector", "real[]"].contains(&there.as_str());
+        if bits {
+            from.push(format!(
+                "string_to_array({column}::text, NULL)::real[]::text"
+            ));
+            to.push(real(&column, there));
+        } else if let Some(of) = types.0.get(ty).filter(|t| t.vector.is_some()) {
+            from.push(of.real(&column, there));
+            to.push(real(&column, there));
+        } else {
+            let there = match arrays {
+                true => Side::Arrays,
+                false => Side::Vectors,
+            };
+            from.push(types.text(&column, *ty, Side::Source, 0));
+            to.push(types.text(&column, *ty, there, 0));
         }
     }
     let only = if relation.kind == 'r' { "ONLY " } else { "" };
@@ -197,21 +218,25 @@ impl Types {
     }
 
     /// An expression for the value's text, the same on both sides.
-    fn text(&self, value: &str, oid: u32, source: bool, depth: usize) -> String {
+    fn text(&self, value: &str, oid: u32, side: Side, depth: usize) -> String {
         let Some(ty) = self.0.get(&oid).filter(|_| self.holds_vector(oid)) else {
             return format!("({value})::text");
         };
-        if let Some(vector) = &ty.vector {
-            return ty.real(value, vector, source);
+        if ty.vector.is_some() {
+            return match side {
+                Side::Source => ty.real(value, ""),
+                Side::Vectors => real(value, ""),
+                Side::Arrays => real(value, "real[]"),
+            };
         }
         if ty.kind == 'd' {
-            return self.text(value, ty.base, source, depth);
+            return self.text(value, ty.base, side, depth);
         }
         if ty.element != 0 {
-            return self.array(value, ty.element, source, depth);
+            return self.array(value, ty.element, side, depth);
         }
         let fields = ty.fields.iter().map(|(name, field)| {
-            let field = self.text(&format!("({value}).{name}"), *field, source, depth);
+            let field = self.text(&format!("({value}).{name}"), *field, side, depth);
             format!("coalesce({field}, 'NULL')")
         });
         let fields: Vec<String> = fields.collect();
@@ -222,7 +247,7 @@ impl Types {
     }
 
     /// Its dimensions, and its elements in their order.
-    fn array(&self, value: &str, element: u32, source: bool, depth: usize) -> String {
+    fn array(&self, value: &str, element: u32, side: Side, depth: usize) -> String {
         // Through a domain too.
         let mut of = &self.0[&element];
         while of.kind == 'd' {
@@ -234,7 +259,7 @@ impl Types {
             ('c', n) => {
                 let names: Vec<String> = (0..n).map(|i| format!("f{i}")).collect();
                 let fields = of.fields.iter().zip(&names).map(|((_, ty), name)| {
-                    let text = self.text(&format!("{row}.{name}"), *ty, source, depth + 1);
+                    let text = self.text(&format!("{row}.{name}"), *ty, side, depth + 1);
                     format!("coalesce({text}, 'NULL')")
                 });
                 let one = format!("concat_ws(',', {})", fields.collect::<Vec<_>>().join(", "));
@@ -242,7 +267,7 @@ impl Types {
             }
             _ => (
                 "e".into(),
-                self.text(&format!("{row}.e"), element, source, depth + 1),
+                self.text(&format!("{row}.e"), element, side, depth + 1),
             ),
         };
         format!(
@@ -253,18 +278,30 @@ impl Types {
 }
 
 impl Type {
-    /// By the servers' own casts.
-    fn real(&self, value: &str, vector: &str, source: bool) -> String {
+    /// By the casts of pgvector; `there` is the type that it became, if it was told to become another than usual.
+    fn real(&self, value: &str, there: &str) -> String {
         let x = &self.extension;
-        match (vector, source) {
-            ("vector", true) => format!("({value})::real[]::text"),
-            ("vector", false) => format!("({value})::real[]::text"),
-            ("sparsevec", true) => format!(
+        match (self.vector.as_deref(), there) {
+            (_, "vectors.bvector") => {
+                format!("string_to_array({x}.binary_quantize({value})::text, NULL)::real[]::text")
+            }
+            (Some("vector"), "vectors.vecf16") => {
+                format!("({value})::{x}.halfvec::{x}.vector::real[]::text")
+            }
+            (Some("vector"), _) => format!("({value})::real[]::text"),
+            (Some("sparsevec"), _) => format!(
                 "CASE WHEN split_part(({value})::text, '/', 2)::int <= 16000 THEN ({value})::{x}.vector::real[]::text ELSE ({value})::text END"
             ),
-            (_, true) => format!("({value})::{x}.vector::real[]::text"),
-            (_, false) => format!("({value})::vectors.vector::real[]::text"),
+            _ => format!("({value})::{x}.vector::real[]::text"),
         }
+    }
+}
+
+/// The same on the target.
+fn real(value: &str, there: &str) -> String {
+    match there {
+        "real[]" | "vectors.vector" => format!("({value})::real[]::text"),
+        _ => format!("({value})::vectors.vector::real[]::text"),
     }
 }
 
@@ -294,7 +331,13 @@ fn types(source: &Session) -> Result<Types, String> {
 }
 
 fn relations(source: &Session, target: &Session) -> Result<Vec<Relation>, String> {
-    let bits = target.try_rows(BVECTORS)?;
+    let there = target.try_rows(TARGET_TYPES)?.into_iter();
+    let there: HashMap<String, String> = there
+        .filter_map(|line| {
+            let (column, ty) = line.rsplit_once('\u{1}')?;
+            Some((column.to_string(), ty.to_string()))
+        })
+        .collect();
     let mut relations: Vec<Relation> = Vec::new();
     for line in source.try_rows(RELATIONS)? {
         let cells: Vec<&str> = line.split('\u{1}').collect();
@@ -307,11 +350,12 @@ fn relations(source: &Session, target: &Session) -> Result<Vec<Relation>, String
                 columns: Vec::new(),
             });
         }
-        let bvector = bits.contains(&format!("{name}\u{1}{column}"));
         if let (Some(relation), false) = (relations.last_mut(), column.is_empty()) {
             relation.generated |= !cells[4].is_empty();
             let ty = cells[3].parse().map_err(|e| format!("{e}: {line}"))?;
-            relation.columns.push((column.into(), ty, bvector));
+            let there = there.get(&format!("{name}\u{1}{column}"));
+            let there = there.cloned().unwrap_or_default();
+            relation.columns.push((column.into(), ty, there));
         }
     }
     Ok(relations)
@@ -336,8 +380,10 @@ const RELATIONS: &str = "SELECT concat_ws(E'\\x01', c.oid::regclass::text, c.rel
     AND NOT EXISTS (SELECT FROM pg_partition_ancestors(c.oid) above JOIN pg_partitioned_table p ON p.partrelid = above JOIN pg_attribute k ON k.attrelid = above \
       JOIN pg_type kt ON kt.oid = k.atttypid WHERE above <> c.oid AND p.partstrat = 'h' AND k.attnum = ANY (p.partattrs) AND kt.typtype = 'e') ORDER BY c.oid, a.attnum";
 
-const BVECTORS: &str = "SELECT concat_ws(E'\\x01', a.attrelid::regclass::text, quote_ident(a.attname)) FROM pg_attribute a \
-    WHERE a.attnum > 0 AND NOT a.attisdropped AND a.atttypid::regtype::text = 'vectors.bvector'";
+const TARGET_TYPES: &str = "SELECT concat_ws(E'\\x01', a.attrelid::regclass::text, quote_ident(a.attname), a.atttypid::regtype::text) FROM pg_attribute a \
+    JOIN pg_class c ON c.oid = a.attrelid WHERE a.attnum > 0 AND NOT a.attisdropped AND c.oid >= 16384 AND c.relkind IN ('r', 'p', 'v', 'm')";
+
+const BIT: u32 = 1560;
 
 const SEQUENCES: &str =
     "SELECT s.schemaname, s.sequencename, s.last_value FROM pg_sequences s ORDER BY 1, 2";

@@ -266,6 +266,7 @@ pub fn distant(database: &mut Database) {
             ident(&name)
         ));
         database.decisions.push(Decision {
+            asked: true,
             object: name.clone(),
             missing: vec![("SUBSCRIPTION".into(), name)],
         });
@@ -294,6 +295,7 @@ pub fn distant(database: &mut Database) {
             ));
             let object = format!("USER MAPPING {user} SERVER {server}");
             database.decisions.push(Decision {
+                asked: true,
                 object: object.clone(),
                 missing: vec![("USER MAPPING".into(), object)],
             });
@@ -307,6 +309,7 @@ pub fn distant(database: &mut Database) {
             ident(&name)
         ));
         database.decisions.push(Decision {
+            asked: true,
             object: name.clone(),
             missing: vec![("PUBLICATION".into(), name)],
         });

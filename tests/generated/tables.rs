@@ -122,6 +122,8 @@ fn column(database: &mut Database, draft: &mut Draft, rng: &mut Rng) {
         0 | 1 => usertypes::vector(database, rng),
         2..=4 if !own.is_empty() => rng.pick(&own).clone(),
         5 => Type::array(usertypes::plain(rng)),
+        // There are no arrays of arrays.
+        6 if database.arrays => usertypes::vector(database, rng),
         6 => Type::array(usertypes::vector(database, rng)),
         7 if !own.is_empty() => Type::array(rng.pick(&own).clone()),
         _ => usertypes::plain(rng),
@@ -340,14 +342,19 @@ pub fn large(database: &mut Database) {
             ),
         ),
     ];
-    let chosen = rng.some(&columns, 50);
+    let mut chosen = rng.some(&columns, 50);
+    chosen.retain(|(ty, ..)| !(database.arrays && *ty == format!("{vector}[]")));
     let words: Vec<String> = (0..)
         .zip(&chosen)
         .map(|(n, (ty, ..))| format!("c{n} {ty}"))
         .collect();
     let list = [vec!["id integer".to_string()], words].concat().join(", ");
     database.add(format!("CREATE TABLE {name} ({list})"));
-    for (n, (_, storage, _)) in (0..).zip(&chosen) {
+    for (n, (ty, storage, _)) in (0..).zip(&chosen) {
+        // Of real[] the usual one is another.
+        if database.arrays && (ty.starts_with(&vector) || ty.starts_with(&half)) {
+            continue;
+        }
         database.add(format!(
             "ALTER TABLE {name} ALTER COLUMN c{n} SET STORAGE {storage}"
         ));

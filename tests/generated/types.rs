@@ -41,6 +41,8 @@ pub enum Words {
 }
 
 impl Words {
+    pub const ALL: [Words; 3] = [Words::Vector, Words::Halfvec, Words::Sparsevec];
+
     pub fn name(self) -> &'static str {
         match self {
             Words::Vector => "vector",

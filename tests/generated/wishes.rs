@@ -1,8 +1,10 @@
-//! What the program is told of roles. In: a database with its roles. Out: the arguments, and the entries of the source's dump as they are
+//! What the program is told of roles and of the types of columns. In: a database with its roles. Out: the arguments, and the entries of the source's dump as they are
 //! to be on the target by them.
 
-use super::database::Database;
+use super::database::{Column, Database, Shape, Table};
 use super::names::ident;
+use super::tables::fill;
+use super::types::{Type, Vector, Words};
 use super::words::{bare, unquoted};
 
 #[derive(Default)]
@@ -11,6 +13,8 @@ pub struct Wishes {
     pub renamed: Vec<(String, String)>,
     pub no_owner: bool,
     pub no_privileges: bool,
+    /// Table, column, and the type that it becomes.
+    mapped: Vec<(String, String, &'static str)>,
 }
 
 pub fn make(database: &mut Database) {
@@ -34,6 +38,80 @@ pub fn make(database: &mut Database) {
         database.wishes.no_privileges = true;
         database.arguments.push("--no-privileges".into());
     }
+}
+
+/// What --map may say of each type.
+const MAPS: [(&str, &[&str]); 4] = [
+    ("vector", &["vecf16", "bvector", "real[]", "vector"]),
+    ("halfvec", &["vector", "bvector", "real[]"]),
+    ("sparsevec", &["real[]"]),
+    ("bit", &["bvector", "real[]"]),
+];
+
+/// A table whose columns become other types than usual.
+pub fn maps(database: &mut Database) {
+    if !database.has("maps") || database.arrays {
+        return;
+    }
+    let mut rng = database.stream("maps");
+    let (schema, name) = (
+        rng.pick(&database.schemas).clone(),
+        database.fresh("mapped"),
+    );
+    let mut columns: Vec<Column> = Vec::new();
+    for _ in 0..rng.between(1, 5) {
+        let (from, to) = rng.pick(&MAPS);
+        let ty = match Words::ALL.into_iter().find(|w| w.name() == *from) {
+            Some(words) => Type::vector(
+                &database.extension,
+                Vector {
+                    words,
+                    dims: Some(rng.between(1, 70)),
+                    tame: true,
+                },
+            ),
+            None => Type::named("bit(11)"),
+        };
+        let column = database.fresh("m");
+        let to = *rng.pick(to);
+        if rng.percent(85) {
+            let path = [&schema, &name, &column].map(ident).join(".");
+            database.arguments.push("--map".into());
+            database.arguments.push(format!("{path}={to}"));
+            let mapped = (name.clone(), column.clone(), to);
+            database.wishes.mapped.push(mapped);
+        }
+        columns.push(Column {
+            name: column,
+            ty,
+            not_null: rng.percent(10),
+            counted: false,
+            written: true,
+        });
+    }
+    let mut table = Table {
+        schema,
+        name,
+        columns,
+        key: None,
+        rows: 0,
+        shape: Shape::Plain,
+    };
+    let words: Vec<String> = table
+        .columns
+        .iter()
+        .map(|c| {
+            let null = if c.not_null { " NOT NULL" } else { "" };
+            format!("{} {}{null}", ident(&c.name), c.ty.sql)
+        })
+        .collect();
+    database.add(format!(
+        "CREATE TABLE {} ({})",
+        table.sql(),
+        words.join(", ")
+    ));
+    let count = rng.between(1, 20);
+    fill(database, &mut table, count, &mut rng);
 }
 
 impl Wishes {
@@ -61,7 +139,15 @@ impl Wishes {
     }
 
     /// The words of an entry.
-    pub fn words(&self, words: &mut [String], user: &str) {
+    pub fn words(&self, words: &mut Vec<String>, header: &str, user: &str) {
+        for (table, column, to) in &self.mapped {
+            if header.starts_with(&format!(
+                "{}; Type: TABLE; ",
+                table.replace(['\n', '\r'], " ")
+            )) {
+                becomes(words, column, to);
+            }
+        }
         for word in words.iter_mut() {
             let name = unquoted(word);
             if let Some((_, new)) = self.renamed.iter().find(|(old, _)| *old == name) {
@@ -73,5 +159,21 @@ impl Wishes {
                 words[at] = bare(&ident(user));
             }
         }
+    }
+}
+
+/// In pgvector's words, as all types of the target are compared.
+fn becomes(words: &mut Vec<String>, column: &str, to: &str) {
+    let ty = |word: &String| MAPS.iter().any(|(from, _)| from == word);
+    let place = (1..words.len()).find(|at| unquoted(&words[at - 1]) == column && ty(&words[*at]));
+    let Some(at) = place else { return };
+    match to {
+        // Type, parenthesis, number, parenthesis.
+        "real[]" => {
+            words.splice(at..at + 4, ["real", "[", "]"].map(String::from));
+        }
+        "vecf16" => words[at] = "halfvec".into(),
+        "bvector" => words[at] = "bit".into(),
+        _ => words[at] = "vector".into(),
     }
 }

@@ -1,11 +1,11 @@
 //! In: SQL as pg_dump writes it, of a database with pgvector or with PGVecto.rs. Out: its tokens in words that both sides share, so
 //! that two statements which mean the same are equal. This is the generator's own table of what becomes what.
 
-use super::indexwords;
+use super::{indexwords, versions};
 
 pub enum Dialect {
-    /// In this schema.
-    Pgvector(String),
+    /// In this schema; the target has its vectors as real[].
+    Pgvector(String, bool),
     Pgvectors,
 }
 
@@ -17,7 +17,7 @@ impl Dialect {
                 || header.starts_with(&format!("EXTENSION {name}; Type: COMMENT"))
         };
         match self {
-            Dialect::Pgvector(_) => its("vector"),
+            Dialect::Pgvector(..) => its("vector"),
             Dialect::Pgvectors => {
                 its("vectors")
                     || header.starts_with("vectors; Type: SCHEMA")
@@ -28,7 +28,7 @@ impl Dialect {
 
     fn schema(&self) -> &str {
         match self {
-            Dialect::Pgvector(schema) => schema,
+            Dialect::Pgvector(schema, _) => schema,
             Dialect::Pgvectors => "vectors",
         }
     }
@@ -37,10 +37,7 @@ impl Dialect {
 pub fn normal(text: &str, dialect: &Dialect) -> Vec<String> {
     let tokens = tokens(text);
     let mut words = members(&tokens, dialect);
-    unproven(&mut words);
-    without(&mut words);
-    inherited(&mut words);
-    grants(&mut words, dialect);
+    versions::normal(&mut words, dialect);
     indexwords::normal(words)
 }
 
@@ -51,7 +48,7 @@ pub fn header(text: &str, dialect: &Dialect) -> String {
     let types = MEMBERS[..3].iter();
     types.fold(text.to_string(), |text, (theirs, ours)| {
         let word = match dialect {
-            Dialect::Pgvector(_) => ours,
+            Dialect::Pgvector(..) => ours,
             Dialect::Pgvectors => theirs,
         };
         [
@@ -60,7 +57,10 @@ pub fn header(text: &str, dialect: &Dialect) -> String {
             format!("{quoted}.\"{word}\""),
         ]
         .iter()
-        .fold(text, |text, written| text.replace(written, ours))
+        .fold(text, |text, written| match dialect {
+            Dialect::Pgvector(_, true) => text.replace(written, "real[]"),
+            _ => text.replace(written, ours),
+        })
     })
 }
 
@@ -191,6 +191,15 @@ fn members(tokens: &[String], dialect: &Dialect) -> Vec<String> {
             at += 6;
         } else if let (true, Some(member)) = (owned(0) && is(1, "."), tokens.get(at + 2)) {
             match theirs(&unquoted(member), dialect) {
+                Some("vector" | "halfvec" | "sparsevec")
+                    if matches!(dialect, Dialect::Pgvector(_, true)) =>
+                {
+                    words.extend(["real", "[", "]"].map(String::from));
+                    // Dimensions are not kept.
+                    if is(3, "(") && is(5, ")") {
+                        at += 3;
+                    }
+                }
                 Some(word) => {
                     bits(&mut words, word);
                     words.push(word.to_string());
@@ -210,7 +219,7 @@ fn members(tokens: &[String], dialect: &Dialect) -> Vec<String> {
 fn theirs(member: &str, dialect: &Dialect) -> Option<&'static str> {
     let known = MEMBERS.iter().find(|(theirs, ours)| match dialect {
         // pgvector has no bit of its own.
-        Dialect::Pgvector(_) => *ours == member && member != "bit",
+        Dialect::Pgvector(..) => *ours == member && member != "bit",
         Dialect::Pgvectors => *theirs == member,
     });
     let function = FUNCTIONS.iter().find(|f| **f == member);
@@ -226,105 +235,6 @@ fn bits(words: &mut [String], member: &str) {
     if let (Some(i), "bit") = (literal, member) {
         words[i].retain(|c| c == '\'' || c == '0' || c == '1');
     }
-}
-
-/// NOT NULL that is not proven: before 18 only a check can be that.
-fn unproven(words: &mut Vec<String>) {
-    for at in 0..words.len() {
-        let is = |i: usize, word: &str| words.get(at + i).is_some_and(|w| w == word);
-        if is(0, "CONSTRAINT") && is(2, "NOT") && is(3, "NULL") && is(5, "NOT") && is(6, "VALID") {
-            let column = words[at + 4].clone();
-            let check =
-                ["CHECK", "(", "(", &column, "IS", "NOT", "NULL", ")", ")"].map(String::from);
-            words.splice(at + 2..at + 5, check);
-        }
-    }
-}
-
-/// Where a table was made a child later its columns stood in an order of their own; made anew those of its parents come first.
-fn inherited(words: &mut Vec<String>) {
-    let list = |w: &[String]| w[0] == ")" && w[1] == "INHERITS";
-    let (Some(start), Some(end)) = (
-        words.iter().position(|w| w == "("),
-        words.windows(2).position(list),
-    ) else {
-        return;
-    };
-    let (mut depth, mut columns) = (0, vec![Vec::new()]);
-    for word in &words[start + 1..end] {
-        depth += i32::from("([".contains(word.as_str())) - i32::from(")]".contains(word.as_str()));
-        match word.as_str() {
-            "," if depth == 0 => columns.push(Vec::new()),
-            _ => columns.last_mut().expect("there is one").push(word.clone()),
-        }
-    }
-    columns.sort();
-    let sorted = columns.join(&",".to_string());
-    words.splice(start + 1..end, sorted);
-}
-
-/// What the versions of the servers say differently, or not at all.
-fn without(words: &mut Vec<String>) {
-    let mut kept: Vec<String> = Vec::new();
-    let mut at = 0;
-    while at < words.len() {
-        let rest = &words[at..];
-        let is = |i: usize, word: &str| rest.get(i).is_some_and(|w| w == word);
-        // Compared by the catalog's flag: 18 has names for them, and inherits them differently.
-        let skipped = if is(0, "CONSTRAINT") && is(2, "NOT") && is(3, "NULL") {
-            4
-        } else if is(0, "NOT") && is(1, "NULL") && kept.last().is_none_or(|w| w != "IS") {
-            2
-        // Virtual on 18, stored before.
-        } else if is(0, "STORED") && kept.last().is_some_and(|w| w == ")") {
-            1
-        } else {
-            0
-        };
-        if skipped == 0 {
-            kept.push(rest[0].clone());
-        }
-        at += skipped.max(1);
-    }
-    *words = kept;
-}
-
-/// The privilege MAINTAIN came with 17: ALL is one more than before.
-fn grants(words: &mut Vec<String>, dialect: &Dialect) {
-    const BEFORE: [&str; 7] = [
-        "SELECT",
-        "INSERT",
-        "REFERENCES",
-        "DELETE",
-        "TRIGGER",
-        "TRUNCATE",
-        "UPDATE",
-    ];
-    let mut statements: Vec<Vec<String>> = Vec::new();
-    for statement in words.split(|w| w == ";") {
-        let mut statement = statement.to_vec();
-        let privileges = statement
-            .iter()
-            .position(|w| w == "ON")
-            .filter(|_| statement[0] == "GRANT" || statement[0] == "REVOKE");
-        if let Some(on) = privileges {
-            let mut list: Vec<&str> = statement[1..on].iter().map(String::as_str).collect();
-            list.retain(|w| *w != ",");
-            if let Dialect::Pgvector(_) = dialect {
-                list.retain(|w| *w != "MAINTAIN");
-            }
-            if list.is_empty() {
-                continue;
-            }
-            if BEFORE.iter().all(|w| list.contains(w)) && list.len() == BEFORE.len() {
-                list = vec!["ALL"];
-            }
-            let list: Vec<String> = list.into_iter().map(String::from).collect();
-            statement.splice(1..on, list);
-        }
-        statements.push(statement);
-    }
-    *words = statements.join(&";".to_string());
 }
 
 pub fn unquoted(token: &str) -> String {
