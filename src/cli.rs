@@ -3,7 +3,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::connect::Endpoint;
 use crate::error::{Error, Result, Side};
@@ -15,54 +16,16 @@ use crate::roles::RoleWishes;
 /// The source is only read. The target database must exist and hold none of the tables that come. Everything is
 /// planned and rehearsed before the first byte is written; look at the plan first with --dry-run.
 #[derive(Parser, Debug)]
-#[command(version, max_term_width = 100, after_help = AFTER_HELP)]
+#[command(version, max_term_width = 100, after_help = AFTER_HELP, subcommand_negates_reqs = true)]
 struct Arguments {
-    /// The database with pgvector: postgresql://user@host:port/database, or libpq's key=value form; PG* variables, services and password files fill in the rest
-    #[arg(
-        long,
-        env = "PGV2RS_SOURCE",
-        value_name = "URL",
-        hide_env_values = true,
-        help_heading = "Where from, where to"
-    )]
-    source: String,
+    #[command(subcommand)]
+    command: Option<Command>,
 
-    /// The database on the cluster with PGVecto.rs
-    #[arg(
-        long,
-        env = "PGV2RS_TARGET",
-        value_name = "URL",
-        hide_env_values = true,
-        help_heading = "Where from, where to"
-    )]
-    target: String,
+    #[command(flatten)]
+    ends: Ends,
 
-    /// Only the objects in matching schemas (pattern as in pg_dump; repeatable)
-    #[arg(
-        short = 'n',
-        long,
-        value_name = "PATTERN",
-        help_heading = "What to move"
-    )]
-    schema: Vec<String>,
-
-    /// Only matching tables, and what they need (pattern as in pg_dump; repeatable)
-    #[arg(
-        short = 't',
-        long,
-        value_name = "PATTERN",
-        help_heading = "What to move"
-    )]
-    table: Vec<String>,
-
-    /// All but matching tables (pattern as in pg_dump; repeatable)
-    #[arg(
-        short = 'T',
-        long,
-        value_name = "PATTERN",
-        help_heading = "What to move"
-    )]
-    exclude_table: Vec<String>,
+    #[command(flatten)]
+    what: What,
 
     /// The type that one column becomes: vector, vecf16, bvector, svector or real[] (repeatable)
     #[arg(
@@ -138,6 +101,96 @@ struct Arguments {
     )]
     pg_dump: PathBuf,
 
+    #[command(flatten)]
+    says: Says,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Compare the rows of both databases, at any time after a move
+    ///
+    /// Counts, and the servers' own texts of all values: nothing of the copy's code is asked. What each column became is read off the
+    /// target. Where rows differ, their primary keys are named. Writes nothing, and looks at the source under one snapshot.
+    #[command(
+        after_help = "Exit codes: 0 the same, 1 a difference, 2 the command line, 3 the source failed, 4 the target failed, 130 stopped by the user"
+    )]
+    Verify(VerifyArguments),
+}
+
+#[derive(Args, Debug)]
+struct VerifyArguments {
+    #[command(flatten)]
+    ends: Ends,
+
+    #[command(flatten)]
+    what: What,
+
+    /// Tables compared at a time
+    #[arg(short = 'j', long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "How it runs")]
+    jobs: u16,
+
+    #[command(flatten)]
+    says: Says,
+}
+
+// Required where no command stands before them; a command asks for its own.
+#[derive(Args, Debug)]
+struct Ends {
+    /// The database with pgvector: postgresql://user@host:port/database, or libpq's key=value form; PG* variables, services and password files fill in the rest
+    #[arg(
+        long,
+        required = true,
+        env = "PGV2RS_SOURCE",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Where from, where to"
+    )]
+    source: Option<String>,
+
+    /// The database on the cluster with PGVecto.rs
+    #[arg(
+        long,
+        required = true,
+        env = "PGV2RS_TARGET",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Where from, where to"
+    )]
+    target: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct What {
+    /// Only the objects in matching schemas (pattern as in pg_dump; repeatable)
+    #[arg(
+        short = 'n',
+        long,
+        value_name = "PATTERN",
+        help_heading = "What to move"
+    )]
+    schema: Vec<String>,
+
+    /// Only matching tables, and what they need (pattern as in pg_dump; repeatable)
+    #[arg(
+        short = 't',
+        long,
+        value_name = "PATTERN",
+        help_heading = "What to move"
+    )]
+    table: Vec<String>,
+
+    /// All but matching tables (pattern as in pg_dump; repeatable)
+    #[arg(
+        short = 'T',
+        long,
+        value_name = "PATTERN",
+        help_heading = "What to move"
+    )]
+    exclude_table: Vec<String>,
+}
+
+#[derive(Args, Debug)]
+struct Says {
     /// Also write the report to this file, as JSON
     #[arg(long, value_name = "FILE", help_heading = "What it says")]
     report: Option<PathBuf>,
@@ -230,13 +283,50 @@ pub struct RoleMapping {
     pub to: String,
 }
 
-/// What the user asked for.
-pub struct Options {
-    pub source: Endpoint,
-    pub target: Endpoint,
+/// Patterns as in pg_dump.
+#[derive(Clone, Default)]
+pub struct Scope {
     pub schemas: Vec<String>,
     pub tables: Vec<String>,
     pub excluded_tables: Vec<String>,
+}
+
+impl Scope {
+    /// But for what is excluded.
+    pub fn is_whole(&self) -> bool {
+        self.schemas.is_empty() && self.tables.is_empty()
+    }
+}
+
+/// How much is said, and where to.
+#[derive(Clone, Copy)]
+pub struct Voice {
+    pub verbose: u8,
+    pub quiet: bool,
+    pub log_format: LogFormat,
+}
+
+/// What the program is to do.
+pub enum Task {
+    Move(Box<Options>),
+    Verify(Box<VerifyOptions>),
+}
+
+/// A comparison, as the user asked for it.
+pub struct VerifyOptions {
+    pub source: Endpoint,
+    pub target: Endpoint,
+    pub scope: Scope,
+    pub jobs: usize,
+    pub report: Option<PathBuf>,
+    pub voice: Voice,
+}
+
+/// A move, as the user asked for it.
+pub struct Options {
+    pub source: Endpoint,
+    pub target: Endpoint,
+    pub scope: Scope,
     pub mappings: Vec<Mapping>,
     pub format: Format,
     pub overflow: Overflow,
@@ -253,24 +343,80 @@ pub struct Options {
     pub verify: Verify,
     pub pg_dump: PathBuf,
     pub report: Option<PathBuf>,
-    pub verbose: u8,
-    pub quiet: bool,
-    pub log_format: LogFormat,
+    pub voice: Voice,
 }
 
 /// Reads the command line; prints help or a usage error and ends the program itself where clap would.
-pub fn parse() -> Result<Options> {
-    meaning(Arguments::parse())
+pub fn parse() -> Result<Task> {
+    let matches = Arguments::command().get_matches();
+    let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
+    match arguments.command {
+        None => Ok(Task::Move(Box::new(meaning(arguments)?))),
+        Some(Command::Verify(verify)) => {
+            nothing_before_the_command(&matches)?;
+            Ok(Task::Verify(Box::new(VerifyOptions {
+                source: verify.ends.source()?,
+                target: verify.ends.target()?,
+                scope: verify.what.scope(),
+                jobs: verify.jobs.into(),
+                report: verify.says.report.clone(),
+                voice: verify.says.voice(),
+            })))
+        }
+    }
+}
+
+/// An option there is the move's, and would be taken for nothing.
+fn nothing_before_the_command(matches: &ArgMatches) -> Result<()> {
+    let given =
+        |id: &&clap::Id| matches.value_source(id.as_str()) == Some(ValueSource::CommandLine);
+    match matches.ids().find(given) {
+        None => Ok(()),
+        Some(id) => Err(Error::new(Side::Plan, "reading the command line")
+            .because(format!(
+                "--{} stands before the command",
+                id.as_str().replace('_', "-")
+            ))
+            .remedy("options of a command stand behind it")),
+    }
+}
+
+impl Ends {
+    fn source(&self) -> Result<Endpoint> {
+        Endpoint::parse(Side::Source, self.source.as_deref().unwrap_or_default())
+    }
+
+    fn target(&self) -> Result<Endpoint> {
+        Endpoint::parse(Side::Target, self.target.as_deref().unwrap_or_default())
+    }
+}
+
+impl What {
+    fn scope(&self) -> Scope {
+        Scope {
+            schemas: self.schema.clone(),
+            tables: self.table.clone(),
+            excluded_tables: self.exclude_table.clone(),
+        }
+    }
+}
+
+impl Says {
+    fn voice(&self) -> Voice {
+        Voice {
+            verbose: self.verbose,
+            quiet: self.quiet,
+            log_format: self.log_format,
+        }
+    }
 }
 
 fn meaning(a: Arguments) -> Result<Options> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     Ok(Options {
-        source: Endpoint::parse(Side::Source, &a.source)?,
-        target: Endpoint::parse(Side::Target, &a.target)?,
-        schemas: a.schema,
-        tables: a.table,
-        excluded_tables: a.exclude_table,
+        source: a.ends.source()?,
+        target: a.ends.target()?,
+        scope: a.what.scope(),
         mappings: a.map.iter().map(|m| mapping(m)).collect::<Result<_>>()?,
         format: a.format,
         overflow: a.overflow,
@@ -296,10 +442,8 @@ fn meaning(a: Arguments) -> Result<Options> {
         index_threads: a.index_threads.unwrap_or(cores.try_into().unwrap_or(1)),
         verify: a.verify,
         pg_dump: a.pg_dump,
-        report: a.report,
-        verbose: a.verbose,
-        quiet: a.quiet,
-        log_format: a.log_format,
+        voice: a.says.voice(),
+        report: a.says.report,
     })
 }
 

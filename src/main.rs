@@ -2,43 +2,52 @@
 //! but how a run is started and how Ctrl-C ends one.
 #![forbid(unsafe_code)]
 
+use std::future::Future;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use pgv2rs_copy::cli::{self, LogFormat, Options};
-use pgv2rs_copy::error::{Error, Side};
+use pgv2rs_copy::cli::{self, LogFormat, Task, Voice};
+use pgv2rs_copy::connect::Endpoint;
+use pgv2rs_copy::error::{Error, Result, Side};
 use pgv2rs_copy::run::{self, Ended, Standing};
+use pgv2rs_copy::verify;
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
-    let options = match cli::parse() {
-        Ok(options) => options,
+    let task = match cli::parse() {
+        Ok(task) => task,
         Err(error) => return fail(&error, LogFormat::Text),
     };
-    log_to_stderr(&options);
+    let (voice, jobs) = match &task {
+        Task::Move(options) => (options.voice, options.jobs),
+        Task::Verify(options) => (options.voice, options.jobs),
+    };
+    log_to_stderr(voice);
     // One thread for each job's sockets: with more, a fifth of the CPU goes into waking them. The bytes have rayon's pool.
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(options.jobs.clamp(1, cores))
+        .worker_threads(jobs.clamp(1, cores))
         .enable_all()
         .build();
     match runtime {
-        Ok(runtime) => runtime.block_on(until_done_or_stopped(&options)),
+        Ok(runtime) => runtime.block_on(done(&task, voice.log_format)),
         Err(error) => fail(
             &Error::new(Side::Internal, "starting the runtime").because(error),
-            options.log_format,
+            voice.log_format,
         ),
     }
 }
 
-async fn until_done_or_stopped(options: &Options) -> ExitCode {
+async fn done(task: &Task, log_format: LogFormat) -> ExitCode {
     let standing = Standing::default();
-    let outcome = tokio::select! {
-        outcome = run::run(options, &standing) => outcome,
-        _ = stopped() => {
-            options.target.cancel_all().await;
-            options.source.cancel_all().await;
-            Err(Error::new(Side::Interrupted, "stopped by the user"))
+    let outcome = match task {
+        Task::Move(options) => {
+            let ends = [&options.target, &options.source];
+            until_stopped(run::run(options, &standing), ends).await
+        }
+        Task::Verify(options) => {
+            let ends = [&options.target, &options.source];
+            until_stopped(verify::command::run(options), ends).await
         }
     };
     match outcome {
@@ -47,9 +56,26 @@ async fn until_done_or_stopped(options: &Options) -> ExitCode {
         Ok(Ended::Unfinished) => ExitCode::from(Side::Target.exit_code()),
         Ok(Ended::Unreported) => ExitCode::from(Side::Internal.exit_code()),
         Err(error) => {
-            let code = fail(&error, options.log_format);
-            say(&run::what_is_there(&standing, options), options.log_format);
+            let code = fail(&error, log_format);
+            if let Task::Move(options) = task {
+                say(&run::what_is_there(&standing, options), log_format);
+            }
             code
+        }
+    }
+}
+
+async fn until_stopped(
+    work: impl Future<Output = Result<Ended>>,
+    ends: [&Endpoint; 2],
+) -> Result<Ended> {
+    tokio::select! {
+        outcome = work => outcome,
+        _ = stopped() => {
+            for end in ends {
+                end.cancel_all().await;
+            }
+            Err(Error::new(Side::Interrupted, "stopped by the user"))
         }
     }
 }
@@ -79,8 +105,8 @@ fn say(text: &str, format: LogFormat) {
     }
 }
 
-fn log_to_stderr(options: &Options) {
-    let level = match (options.quiet, options.verbose) {
+fn log_to_stderr(voice: Voice) {
+    let level = match (voice.quiet, voice.verbose) {
         (true, _) => "warn",
         (false, 0) => "info",
         (false, 1) => "pgv2rs_copy=debug,info",
@@ -91,7 +117,7 @@ fn log_to_stderr(options: &Options) {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(EnvFilter::new(level));
-    match options.log_format {
+    match voice.log_format {
         LogFormat::Text => log.with_target(false).init(),
         LogFormat::Json => log.json().init(),
     }

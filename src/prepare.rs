@@ -244,7 +244,7 @@ async fn settings(
     let settings = catalog::settings::read(session, &source.vector_schema).await?;
     let (database, real_array) = (&target.database, options.format == Format::RealArray);
     // A part of a database may move into one that has settings of its own.
-    let part = !(options.schemas.is_empty() && options.tables.is_empty());
+    let part = !options.scope.is_whole();
     if part && !settings.here.is_empty() {
         let mut names: Vec<&str> = settings.here.iter().map(|s| s.name.as_str()).collect();
         names.dedup();

@@ -11,7 +11,7 @@ use crate::after_data::{self, AfterData, finish, probe};
 use crate::catalog::target::Target;
 use crate::catalog::{self, Relation, Source};
 use crate::cli::{Format, Options, Output, SchemaSource, Verify};
-use crate::connect::Session;
+use crate::connect::{Endpoint, Session};
 use crate::copy::{self, Copied, Job};
 use crate::error::{Error, Result, Side};
 use crate::measure;
@@ -53,12 +53,7 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
         .as_deref()
         .map(report::ReportFile::open)
         .transpose()?;
-    for warning in [&options.source, &options.target]
-        .iter()
-        .flat_map(|e| e.warnings())
-    {
-        tracing::warn!("{warning}");
-    }
+    warn_of([&options.source, &options.target]);
     let target = options.target.connect().await?;
     let mut described = catalog::target::read(&target).await?;
     let (patterns, version) = before_snapshot(options).await?;
@@ -189,7 +184,7 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
     };
     say(&report.text());
     if let Some(file) = report_file
-        && let Err(error) = report.write_json(file)
+        && let Err(error) = file.write(&report)
     {
         tracing::error!("the move is complete, but {}", error.chain());
         return Ok(Ended::Unreported);
@@ -206,8 +201,15 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
     )
 }
 
+/// What a careful person would say of the ways to the two servers.
+pub fn warn_of(ends: [&Endpoint; 2]) {
+    for warning in ends.iter().flat_map(|end| end.warnings()) {
+        tracing::warn!("{warning}");
+    }
+}
+
 /// To standard output. A reader that has gone away, such as `head`, does not undo what was done.
-fn say(text: &str) {
+pub fn say(text: &str) {
     let mut out = std::io::stdout().lock();
     if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         tracing::warn!(%error, "standard output takes no more");
@@ -256,7 +258,7 @@ async fn before_data(
 async fn before_snapshot(options: &Options) -> Result<(select::Patterns, u32)> {
     let session = options.source.connect().await?;
     catalog::names::are_text(&session).await?;
-    let patterns = select::patterns(&session, options).await?;
+    let patterns = select::patterns(&session, &options.scope).await?;
     let sql = "SELECT current_setting('server_version_num')::int4";
     let row = session
         .query_one(sql, &[])
@@ -312,7 +314,7 @@ async fn decided(
     let worst = plan.worst();
     let stop = worst == Some(Severity::Problem)
         || (worst == Some(Severity::Decision) && !options.allow_findings);
-    if options.dry_run || stop || !options.quiet {
+    if options.dry_run || stop || !options.voice.quiet {
         say(&said(options, source, target, plan, schema).await?);
     }
     if !stop {
@@ -347,7 +349,7 @@ async fn job(
         overflow: options.overflow,
         vector_schema: source.vector_schema.clone(),
         search_path: source.search_path.clone(),
-        progress: Progress::start(&plan.tables, options.quiet),
+        progress: Progress::start(&plan.tables, options.voice.quiet),
     };
     Ok(Arc::new(Job::new(shared, &plan.tables).await?))
 }

@@ -22,7 +22,7 @@ pub async fn find(
     roles: &Roles,
     there: &Target,
 ) -> Result<Vec<Finding>> {
-    let whole = options.schemas.is_empty() && options.tables.is_empty();
+    let whole = options.scope.is_whole();
     let database = &there.database;
     let mut findings = large_objects(source, whole).await?;
     findings.extend(bound(source, options, roles, there).await?);

@@ -120,6 +120,18 @@ impl ReportFile {
         ))?;
         Ok(ReportFile { file, fresh })
     }
+
+    pub fn write(mut self, report: &impl Serialize) -> Result<()> {
+        let attempt = "writing the report";
+        // /dev/stdout and its kin have no length.
+        let _ = self.file.set_len(0);
+        self.fresh = None;
+        serde_json::to_writer_pretty(&mut self.file, report)
+            .map_err(Error::on(Side::Internal, attempt))?;
+        self.file
+            .write_all(b"\n")
+            .map_err(Error::on(Side::Internal, attempt))
+    }
 }
 
 impl Drop for ReportFile {
@@ -147,18 +159,6 @@ impl Table {
 }
 
 impl Report {
-    pub fn write_json(&self, mut to: ReportFile) -> Result<()> {
-        let attempt = "writing the report";
-        // /dev/stdout and its kin have no length.
-        let _ = to.file.set_len(0);
-        to.fresh = None;
-        serde_json::to_writer_pretty(&mut to.file, self)
-            .map_err(Error::on(Side::Internal, attempt))?;
-        to.file
-            .write_all(b"\n")
-            .map_err(Error::on(Side::Internal, attempt))
-    }
-
     pub fn text(&self) -> String {
         let mut out = String::new();
         let rows: u64 = self.tables.iter().map(|t| t.rows_converted).sum();
@@ -367,7 +367,7 @@ pub fn count_of(number: usize, what: &str) -> String {
     }
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments) {
+pub fn line(out: &mut String, text: std::fmt::Arguments) {
     // Writing to a String cannot fail.
     let _ = writeln!(out, "{text}");
 }

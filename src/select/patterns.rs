@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use tokio_postgres::Client;
 
-use crate::cli::Options;
+use crate::cli::Scope;
 use crate::error::{Error, Result, Side};
 
 /// What the user's patterns match on the source.
@@ -18,11 +18,11 @@ pub struct Patterns {
 }
 
 /// Evaluates the patterns on the server: they are its regular expressions in disguise. One that matches nothing is a mistake.
-pub async fn patterns(client: &Client, options: &Options) -> Result<Patterns> {
+pub async fn patterns(client: &Client, scope: &Scope) -> Result<Patterns> {
     let mut found = Patterns::default();
-    if !options.schemas.is_empty() {
+    if !scope.schemas.is_empty() {
         let mut names = HashMap::new();
-        for pattern in &options.schemas {
+        for pattern in &scope.schemas {
             let name = schema_pattern(pattern)?;
             let sql = "SELECT nspname::text, oid FROM pg_catalog.pg_namespace \
                 WHERE nspname OPERATOR(pg_catalog.~) $1 COLLATE pg_catalog.default";
@@ -30,10 +30,10 @@ pub async fn patterns(client: &Client, options: &Options) -> Result<Patterns> {
         }
         found.schemas = Some(names);
     }
-    if !options.tables.is_empty() {
-        found.tables = Some(relations(client, &options.tables, "--table").await?);
+    if !scope.tables.is_empty() {
+        found.tables = Some(relations(client, &scope.tables, "--table").await?);
     }
-    found.excluded = relations(client, &options.excluded_tables, "--exclude-table").await?;
+    found.excluded = relations(client, &scope.excluded_tables, "--exclude-table").await?;
     Ok(found)
 }
 

@@ -132,7 +132,7 @@ async fn new_tables(options: &Options, session: &Session, source: &Source) -> Re
         return Ok(Vec::new());
     }
     // Read again: the patterns' matches are OIDs, and a new table has a new one.
-    let patterns = select::patterns(session, options).await?;
+    let patterns = select::patterns(session, &options.scope).await?;
     let ancestors = ancestors(session, new.iter().map(|t| t.0).collect()).await?;
     let wanted = |oid: &u32, schema: &String| {
         let line = ancestors.get(oid).cloned().unwrap_or_default();

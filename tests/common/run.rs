@@ -113,8 +113,15 @@ pub fn start(arguments: &[&str], variables: &[(&str, &str)], secrets: Vec<String
     for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("PG")) {
         command.env_remove(name);
     }
-    command.arg("--report").arg(&report).args(arguments);
-    if !arguments.contains(&"--pg-dump") {
+    let verify = arguments.first() == Some(&"verify");
+    // What stands before a command is the move's.
+    let (name, arguments) = arguments.split_at(usize::from(verify));
+    command
+        .args(name)
+        .arg("--report")
+        .arg(&report)
+        .args(arguments);
+    if !verify && !arguments.contains(&"--pg-dump") {
         command.arg("--pg-dump").arg(pg_dump());
     }
     let child = command
@@ -149,6 +156,20 @@ impl Pair {
 
     pub fn run(&self, arguments: &[&str]) -> Outcome {
         self.start(arguments).ended()
+    }
+
+    /// `pgv2rs-copy verify` between the two.
+    pub fn verify(&self, arguments: &[&str]) -> Outcome {
+        let (source, target) = (&self.source.place, &self.target.place);
+        let (from, to) = (source.connection_string(), target.connection_string());
+        let secrets = source.password.clone().filter(|s| s.len() >= 8);
+        let ends = ["verify", "--source", &from, "--target", &to];
+        start(
+            &[&ends, arguments].concat(),
+            &[],
+            secrets.into_iter().collect(),
+        )
+        .ended()
     }
 
     /// A run that must succeed, with every table verified.
