@@ -40,6 +40,7 @@ pub fn compare(database: &Database, pair: &Pair, lost: &[Lost]) -> Result<(), St
     for (kind, name) in lost {
         let over_vectors = |e: &Entry| computes(&e.normal) || searches(&e.text);
         let start = format!("{name}; Type: {kind};");
+        let attached = format!("{name}; Type: INDEX ATTACH;");
         let about = format!(" {}", name.replace('"', ""));
         let mut said = false;
         for entries in source.values_mut() {
@@ -49,9 +50,8 @@ pub fn compare(database: &Database, pair: &Pair, lost: &[Lost]) -> Result<(), St
                 // With it goes what is about it.
                 let (of, rest) = e.header.split_once("; Type: ").unwrap_or_default();
                 let hangs = match rest.split(';').next() {
-                    Some("INDEX ATTACH") => of == name,
                     Some("ACL" | "COMMENT") => of.replace('"', "").ends_with(&about),
-                    _ => false,
+                    _ => e.header.starts_with(&attached),
                 };
                 !(its || hangs)
             });
