@@ -221,6 +221,33 @@ impl Endpoint {
         Err(wrong.unwrap_or_else(|| Error::new(self.side, "connecting to no place at all")))
     }
 
+    /// The outer error is of connecting, the inner one of what this program sets in its session. A role or a database may have timeouts so
+    /// short that they strike before they are lifted; then they are lifted at login.
+    async fn begun(
+        &self,
+        mut config: Config,
+    ) -> std::result::Result<
+        std::result::Result<(Session, String), tokio_postgres::Error>,
+        tokio_postgres::Error,
+    > {
+        let mut tries = 3;
+        loop {
+            tries -= 1;
+            let (client, connection) = config.connect(self.tls.connector.clone()).await?;
+            if let Ok(mut cancels) = self.cancels.lock() {
+                cancels.push(client.cancel_token());
+            }
+            match Session::begin(self.side, client, connection).await {
+                Err(error) if tries > 0 && struck(&error) => {
+                    let own = config.get_options().unwrap_or_default();
+                    let options = format!("{own} -c statement_timeout=0");
+                    config.options(options);
+                }
+                begun => return Ok(begun),
+            }
+        }
+    }
+
     fn failed(&self, place: &Place) -> Error {
         let attempt = format!("connecting to {place}/{}", self.parameters.database());
         Error::new(self.side, attempt)
@@ -244,14 +271,9 @@ impl Endpoint {
             let config = self
                 .config(place, *mode, password.clone())
                 .map_err(|e| (self.failed(place).because(e), true))?;
-            match config.connect(self.tls.connector.clone()).await {
-                Ok((client, connection)) => {
-                    if let Ok(mut cancels) = self.cancels.lock() {
-                        cancels.push(client.cancel_token());
-                    }
-                    let begun = Session::begin(self.side, client, connection).await;
-                    return begun.map_err(|e| (self.failed(place).because(e), false));
-                }
+            match self.begun(config).await {
+                Ok(Ok(begun)) => return Ok(begun),
+                Ok(Err(error)) => return Err((self.failed(place).because(error), false)),
                 Err(error) => {
                     let again = worth_another_way(&error);
                     wrong = Some(error);
@@ -333,6 +355,11 @@ fn worth_another_way(error: &tokio_postgres::Error) -> bool {
         // The library does not say otherwise that it was TLS.
         None => error.to_string().contains("TLS"),
     }
+}
+
+/// By a timeout: of a statement, or of an idle session, which is closed.
+fn struck(error: &tokio_postgres::Error) -> bool {
+    error.is_closed() || error.code().is_some_and(|c| c.code() == "57014")
 }
 
 fn connect_remedy(error: &tokio_postgres::Error) -> &'static str {

@@ -32,6 +32,9 @@ fn timeouts_of_the_role_and_of_the_database_end_no_copy() {
                 db.exec(&format!("ALTER {whose} SET {setting} = '20ms'"));
             }
         }
+        // Shorter than it takes to lift it.
+        let role = &role.name;
+        db.exec(&format!("ALTER ROLE {role} SET statement_timeout = '1ms'"));
     }
     let (from, to) = (impatient(&pair.source.place), impatient(&pair.target.place));
     // The timeout is one that ends such a copy: asked for by this session, it does.
