@@ -47,7 +47,7 @@ pub const FIRST_OWN_OID: u32 = 10_000;
 const INTERVAL: u32 = 1186;
 
 /// `regclass` and its kin: an OID that belongs to one cluster.
-const OID_ALIASES: [u32; 12] = [
+pub const OID_ALIASES: [u32; 12] = [
     24, 2202, 2203, 2204, 2205, 2206, 3734, 3769, 4089, 4096, 4191, 8326,
 ];
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::differ;
 use crate::catalog::ident;
+use crate::catalog::portable::OID_ALIASES;
 use crate::connect::{Session, quote};
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
@@ -26,6 +27,8 @@ struct Found {
     stored: bool,
     /// A type whose text is the same on both sides where the values are.
     comparable: bool,
+    /// It is an OID, or computed from one that is not in the row: other numbers on each cluster.
+    numbered: bool,
     /// Floating point and tsvector: the last digit hangs on a library, a lexeme on a dictionary.
     inexact: bool,
 }
@@ -55,6 +58,10 @@ pub async fn columns(
         };
         if !column.stored {
             generated.note = Some("not compared: the source stores no values of it".into());
+        } else if column.numbered {
+            generated.note = Some(
+                "not compared: it is or hangs on an OID, which is another on each cluster".into(),
+            );
         } else if !column.comparable || *ty != column.ty {
             generated.note = Some("not compared: its type has another text on the target".into());
         } else if !same(source, target, table, &column.name).await? {
@@ -78,13 +85,17 @@ async fn same(source: &Session, target: &Session, table: &TablePlan, name: &str)
 
 async fn found(source: &Session, table: &TablePlan) -> Result<Vec<Found>> {
     // 700, 701, 1021, 1022: float4, float8 and their arrays; 3614, 3643: tsvector.
+    // tableoid is the attribute -6, and 26 and 1028 are oid and oid[]; a node of the expression says its type as `:consttype 2205 `.
+    let aliases: Vec<String> = OID_ALIASES.iter().map(u32::to_string).collect();
+    let named = format!("(:varattno -6|type(id)? ({})) ", aliases.join("|"));
     let sql = "SELECT a.attname::text, a.attgenerated = 's', \
         t.typtype = 'e' OR (t.oid < 16384 AND t.typtype = 'b'), t.oid IN (700, 701, 1021, 1022, 3614, 3643), \
-        pg_catalog.format_type(t.oid, NULL) \
+        pg_catalog.format_type(t.oid, NULL), t.oid IN (26, 1028) OR d.adbin::text ~ $2 \
         FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
+        JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
         WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated <> '' ORDER BY a.attnum";
     let rows = source
-        .query(sql, &[&table.oid])
+        .query(sql, &[&table.oid, &named])
         .await
         .map_err(Error::on(Side::Source, attempt(table)))?;
     let column = |r: &tokio_postgres::Row| Found {
@@ -93,6 +104,7 @@ async fn found(source: &Session, table: &TablePlan) -> Result<Vec<Found>> {
         comparable: r.get(2),
         inexact: r.get(3),
         ty: r.get(4),
+        numbered: r.get(5),
     };
     Ok(rows.iter().map(column).collect())
 }
