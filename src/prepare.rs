@@ -216,13 +216,16 @@ async fn narrower_partitions(session: &Session, source: &Source, plan: &mut Plan
     let mut left_out = Vec::new();
     for table in plan.tables.iter().filter(|t| t.tree.is_some()) {
         let (path, from) = (&source.search_path, table.from());
-        for reason in catalog::partitions::narrower(session, path, (table.oid, &from)).await? {
+        for reason in
+            catalog::partitions::narrower(session, path, &source.rerouted, (table.oid, &from))
+                .await?
+        {
             let reason = format!(
                 "its rows are copied through it, as their partitions may be others on the target, where one may be refused: {reason}"
             );
             let object = format!("table {}", table.display);
             plan.findings.push(Finding::new(Severity::Decision, object, reason).remedy(
-                "drop that constraint before the move and add it again after it, or add the partition that is missing; with --allow-findings the tree is left out",
+                "drop that constraint or index before the move and add it again after it, or add the partition that is missing; with --allow-findings the tree is left out",
             ));
             left_out.extend(table.files().iter().chain([&table.oid]));
         }

@@ -159,15 +159,19 @@ fn ranges_of_texts_whose_order_is_the_librarys_go_through_the_parent() {
     pair.same_answer("SELECT w, v::real[]::text, tableoid::regclass FROM words ORDER BY v::real[]");
 }
 
+/// So many that chance leaves no partition empty.
+fn moods() -> String {
+    let moods: Vec<String> = (b'a'..=b'z').map(|c| format!("'{}'", c as char)).collect();
+    format!("CREATE TYPE mood AS ENUM ({});", moods.join(", "))
+}
+
 /// The target may put any row of such a tree into any partition.
 #[test]
 fn what_one_partition_alone_asks_is_a_finding_where_other_rows_break_it() {
-    // So many that chance leaves no partition empty.
-    let moods: Vec<String> = (b'a'..=b'z').map(|c| format!("'{}'", c as char)).collect();
-    let tree = &format!("CREATE TYPE mood AS ENUM ({}); CREATE TABLE h (id int, m mood, v vector(1)) PARTITION BY HASH (m);
+    let tree = &format!("{} CREATE TABLE h (id int, m mood, v vector(1)) PARTITION BY HASH (m);
          CREATE TABLE h0 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE h1 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 1);
          CREATE TABLE t (v vector(1)); INSERT INTO t VALUES ('[1]');
-         INSERT INTO h SELECT i, (enum_range(NULL::mood))[i % 26 + 1], ARRAY[i]::vector FROM generate_series(1, 78) i;", moods.join(", "));
+         INSERT INTO h SELECT i, (enum_range(NULL::mood))[i % 26 + 1], ARRAY[i]::vector FROM generate_series(1, 78) i;", moods());
     let narrow = [
         (
             "INSERT INTO h SELECT NULL, m, '[79]' FROM h1 LIMIT 1; ALTER TABLE h0 ALTER id SET NOT NULL",
@@ -201,4 +205,132 @@ fn what_one_partition_alone_asks_is_a_finding_where_other_rows_break_it() {
     ));
     assert_eq!(pair.copy(&[]).tables(), ["public.h", "public.t"]);
     pair.same_answer("SELECT id, m, v::real[] FROM h ORDER BY id");
+}
+
+/// A row that belongs to the other half there must find its place in it.
+#[test]
+fn halves_that_are_split_otherwise_are_a_finding_where_a_row_would_find_no_partition() {
+    let gap = &format!("{} CREATE TABLE gap (id int, m mood, v vector(2)) PARTITION BY HASH (m);
+         CREATE TABLE g0 PARTITION OF gap FOR VALUES WITH (MODULUS 2, REMAINDER 0) PARTITION BY RANGE (id);
+         CREATE TABLE g1 PARTITION OF gap FOR VALUES WITH (MODULUS 2, REMAINDER 1) PARTITION BY RANGE (id);
+         CREATE TABLE g00 PARTITION OF g0 FOR VALUES FROM (0) TO (10);", moods());
+    let fill = "DO $$ DECLARE m mood; BEGIN FOREACH m IN ARRAY enum_range(NULL::mood) LOOP FOR i IN 0 .. 19 LOOP
+         BEGIN INSERT INTO gap VALUES (i, m, ARRAY[i, 0]::vector); EXCEPTION WHEN check_violation THEN NULL; END; END LOOP; END LOOP; END $$;";
+    let rows = "SELECT id, m, v::real[] FROM gap ORDER BY id, m";
+    let refused = [
+        (
+            "CREATE TABLE g10 PARTITION OF g1 FOR VALUES FROM (10) TO (20);",
+            "public.g0 has no partition",
+        ),
+        (
+            "CREATE TABLE g10 PARTITION OF g1 FOR VALUES FROM (0) TO (5);",
+            "public.g1 has no partition",
+        ),
+        (
+            "DROP TABLE g1; CREATE TABLE g1 PARTITION OF gap FOR VALUES WITH (MODULUS 2, REMAINDER 1);",
+            "public.g0 has no partition",
+        ),
+        (
+            "CREATE TABLE g10 PARTITION OF g1 FOR VALUES FROM (0) TO (10) PARTITION BY LIST (id); CREATE TABLE g100 PARTITION OF g10 FOR VALUES IN (0, 1, 2);",
+            "public.g1 has no partition",
+        ),
+    ];
+    for (partitions, what) in refused {
+        let pair = Pair::with(&format!("{gap} {partitions} {fill}"));
+        pair.run(&[]).refused(2, &["table public.gap", what]);
+    }
+    let carried = [
+        // The same on both sides.
+        "CREATE TABLE g10 PARTITION OF g1 FOR VALUES FROM (0) TO (10);",
+        // Other bounds, and a place for each row.
+        "CREATE TABLE g10 PARTITION OF g1 FOR VALUES FROM (0) TO (5); CREATE TABLE g11 PARTITION OF g1 FOR VALUES FROM (5) TO (7) PARTITION BY LIST (id); CREATE TABLE g110 PARTITION OF g11 DEFAULT; CREATE TABLE g12 PARTITION OF g1 FOR VALUES FROM (7) TO (10);",
+        "CREATE TABLE g10 PARTITION OF g1 FOR VALUES FROM (10) TO (20); CREATE TABLE g1d PARTITION OF g1 DEFAULT; CREATE TABLE g0d PARTITION OF g0 DEFAULT;",
+    ];
+    for partitions in carried {
+        let pair = Pair::with(&format!("{gap} {partitions} {fill}"));
+        assert_eq!(pair.copy(&[]).tables(), ["public.gap"]);
+        pair.same_answer(rows);
+    }
+}
+
+/// Below a hash of enums each half is split by id, which puts rows on the target where they were: a check of one part is not asked of the others.
+#[test]
+fn what_a_part_asks_is_asked_of_the_rows_that_may_come_to_it() {
+    let pair = Pair::with(&format!(
+        "{} CREATE TABLE h (id int, n int, m mood, v vector(1)) PARTITION BY HASH (m);
+         CREATE TABLE h0 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 0) PARTITION BY RANGE (id); CREATE TABLE h1 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 1) PARTITION BY RANGE (id);
+         CREATE TABLE h00 PARTITION OF h0 FOR VALUES FROM (0) TO (10); CREATE TABLE h01 PARTITION OF h0 FOR VALUES FROM (10) TO (20);
+         CREATE TABLE h10 PARTITION OF h1 FOR VALUES FROM (0) TO (10); CREATE TABLE h11 PARTITION OF h1 FOR VALUES FROM (10) TO (20);
+         INSERT INTO h SELECT i, CASE WHEN i < 10 THEN i END, m, '[1]' FROM generate_series(0, 19) i, unnest(enum_range(NULL::mood)) m;
+         ALTER TABLE h00 ADD CHECK (n < 10), ALTER n SET NOT NULL; ALTER TABLE h11 ADD CHECK (n IS NULL); CREATE INDEX ON h01 ((1 / (id - 1)))",
+        moods()
+    ));
+    assert_eq!(pair.copy(&[]).tables(), ["public.h"]);
+    pair.same_answer("SELECT id, n, m FROM h ORDER BY id, m");
+}
+
+#[test]
+fn keys_and_indexes_of_one_partition_alone_are_a_finding_where_other_rows_may_break_them() {
+    let tree = &format!("{} CREATE TABLE h (id int, k int, w text, r int4range, m mood, v vector(1)) PARTITION BY HASH (m);
+         CREATE TABLE h0 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE h1 PARTITION OF h FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+         CREATE TABLE few (id int, n int, PRIMARY KEY (id), UNIQUE (n, id)); CREATE TABLE points (at int, v vector(1));
+         INSERT INTO h SELECT i, 0, chr(97 + i), int4range(i, i + 1), (enum_range(NULL::mood))[i % 26 + 1], ARRAY[i]::vector FROM generate_series(0, 25) i;
+         INSERT INTO few SELECT id, id FROM h0;", moods());
+    let refused = [
+        (
+            "UPDATE h SET k = CASE WHEN tableoid = 'h0'::regclass THEN id ELSE 0 END; ALTER TABLE h0 ADD UNIQUE (k)",
+            "index h0_k_key",
+        ),
+        (
+            "UPDATE h SET w = CASE WHEN tableoid = 'h0'::regclass THEN w ELSE 'X' END; CREATE UNIQUE INDEX low ON h0 (lower(w))",
+            "index low",
+        ),
+        (
+            "UPDATE h SET k = CASE WHEN tableoid = 'h0'::regclass THEN id END; CREATE UNIQUE INDEX one ON h0 (k) NULLS NOT DISTINCT",
+            "index one",
+        ),
+        (
+            "CREATE UNIQUE INDEX pattern ON h0 (w text_pattern_ops)",
+            "index pattern",
+        ),
+        (
+            "ALTER TABLE h0 ADD CONSTRAINT apart EXCLUDE USING gist (r WITH &&)",
+            "index apart",
+        ),
+        (
+            "UPDATE h SET k = CASE WHEN tableoid = 'h0'::regclass THEN 1 ELSE 0 END; CREATE INDEX divided ON h0 ((1 / k))",
+            "index divided",
+        ),
+        (
+            "ALTER TABLE h0 ADD CONSTRAINT there FOREIGN KEY (id) REFERENCES few",
+            "constraint there",
+        ),
+        (
+            "UPDATE h SET k = CASE WHEN tableoid = 'h0'::regclass THEN id END; ALTER TABLE h0 ADD CONSTRAINT full_key FOREIGN KEY (k, id) REFERENCES few (n, id) MATCH FULL",
+            "constraint full_key",
+        ),
+        (
+            "ALTER TABLE h0 ADD UNIQUE (id); INSERT INTO points SELECT id FROM h0 LIMIT 1; ALTER TABLE points ADD CONSTRAINT back FOREIGN KEY (at) REFERENCES h0 (id)",
+            "public.points constraint back",
+        ),
+    ];
+    for (sql, what) in refused {
+        let pair = Pair::with(&format!("{tree} {sql}"));
+        pair.run(&[]).refused(2, &["table public.h:", what]);
+        let outcome = pair.run(&["--allow-findings"]);
+        assert_eq!(outcome.code, 0, "{}", outcome.everything());
+        assert!(!outcome.tables().contains(&"public.h".to_string()));
+    }
+    // What no row of the tree can break, wherever it comes to lie.
+    let pair = Pair::with(&format!(
+        "{tree} UPDATE h SET k = CASE WHEN id < 8 THEN id END; INSERT INTO few SELECT id, k FROM h1;
+         ALTER TABLE h0 ADD PRIMARY KEY (id), ADD UNIQUE (k), ADD FOREIGN KEY (id) REFERENCES few, ADD FOREIGN KEY (k) REFERENCES few;
+         CREATE UNIQUE INDEX ON h1 (lower(w)) WHERE id > 3; CREATE INDEX ON h1 ((1 / (id + 1))); CREATE INDEX ON h0 (w text_pattern_ops);
+         ALTER TABLE points ADD FOREIGN KEY (at) REFERENCES h0 (id)"
+    ));
+    assert_eq!(
+        pair.copy(&[]).tables(),
+        ["public.few", "public.h", "public.points"]
+    );
+    pair.same_answer("SELECT id, k, w, r, m, v::real[] FROM h ORDER BY id");
 }
