@@ -9,7 +9,7 @@ use dialect::rewrite::{Context, LeftOut};
 
 use super::dump::Sections;
 use super::{Around, Phase, Schema, Step, VectorIndex};
-use crate::catalog::{Index, Source, class, dump_name};
+use crate::catalog::{Source, class, dump_name};
 use crate::cli::{Options, SchemaSource};
 use crate::error::{Error, Result, Side};
 use crate::plan::{Finding, Plan, Severity};
@@ -37,6 +37,7 @@ pub fn translate(
         vector_entries: HashSet::new(),
         tablespaces,
         tablespace: None,
+        functions: has_functions(source),
         schema: Schema::default(),
         findings: Vec::new(),
         missing_roles: Vec::new(),
@@ -79,6 +80,8 @@ struct Translation<'a> {
     tablespaces: &'a HashSet<String>,
     /// The second section's default_tablespace at this point.
     tablespace: Option<String>,
+    /// A step that looks at rows may call functions that find others by name.
+    functions: bool,
     schema: Schema,
     findings: Vec<Finding>,
     /// Roles that the target lacks: what for, and in which object.
@@ -315,7 +318,7 @@ impl Translation<'_> {
             id,
             table,
             vector,
-            around: self.around(entry, index, phase),
+            around: self.around(phase),
             index: described.map(|i| VectorIndex {
                 schema: i.schema.clone(),
                 name: i.name.clone(),
@@ -326,33 +329,37 @@ impl Translation<'_> {
         }
     }
 
-    fn around(&self, entry: &Entry, index: Option<u32>, phase: Phase) -> Vec<Around> {
+    fn around(&self, phase: Phase) -> Vec<Around> {
         let mut around = Vec::new();
         if matches!(phase, Phase::BeforeData | Phase::Session) {
             return around;
         }
-        let constraint =
-            |i: &&Index| i.constraint.is_some() && i.constraint == identity(entry).map(|o| o.oid);
-        let index = index.filter(|_| identity(entry).is_some_and(|o| o.class == class::RELATION));
-        let index = index.or_else(|| self.source.indexes.iter().find(constraint).map(|i| i.oid));
         if phase == Phase::Refresh {
             around.push(Around::policies());
         }
-        if phase == Phase::Refresh || index.is_some_and(|oid| self.calls(oid)) {
+        let over_rows = matches!(
+            phase,
+            Phase::Index | Phase::ForeignKey | Phase::ViewIndex | Phase::VectorIndex
+        );
+        if phase == Phase::Refresh || over_rows && self.functions {
             around.push(Around::names(&self.source.search_path));
         }
         let tablespace = self.tablespace.iter();
         around.extend(tablespace.map(|t| Around::tablespace(t)));
         around
     }
+}
 
-    /// Whether an index computes what it holds by functions that are not PostgreSQL's own.
-    fn calls(&self, index: u32) -> bool {
-        let called = |(object, needs, _): &&(ObjectId, ObjectId, char)| {
-            (object.class, object.oid) == (class::RELATION, index) && needs.class == class::ROUTINE
-        };
-        self.source.depends.iter().any(|d| called(&d))
-    }
+/// Whether there are functions that are neither PostgreSQL's nor pgvector's. What follows the rows may call them by an expression, an
+/// operator class, a range's type or a cast, and pg_depend ties to an index or a constraint no more than the first two of these.
+fn has_functions(source: &Source) -> bool {
+    let vector = source.extensions.iter().find(|e| e.name == "vector");
+    let own = |(_, needs, kind): &&(ObjectId, ObjectId, char)| {
+        *kind == 'e' && vector.is_some_and(|v| v.oid == needs.oid)
+    };
+    let members: HashSet<ObjectId> = source.depends.iter().filter(own).map(|d| d.0).collect();
+    let mut objects = source.depends.iter().map(|(object, _, _)| object);
+    objects.any(|o| o.class == class::ROUTINE && !members.contains(o))
 }
 
 /// Whether an option of a foreign server or table may be a secret: any may, but those of PostgreSQL's own wrappers that say where and

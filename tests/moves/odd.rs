@@ -224,3 +224,34 @@ fn a_materialized_view_over_a_function_that_finds_tables_by_their_bare_names_is_
     pair.copy(&[]);
     pair.same_answer("SELECT many FROM app.m");
 }
+
+/// Functions whose bodies find others by the database's search_path stand behind a constraint in many ways, and pg_depend names few of them.
+#[test]
+fn constraints_that_call_functions_of_any_kind_over_rows_have_the_names_that_they_had() {
+    let pair = Pair::new();
+    pair.source.exec(
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = app, public', current_database()); END $$; CREATE SCHEMA app; SET search_path = app, public;
+         CREATE FUNCTION app.i(int) RETURNS int IMMUTABLE LANGUAGE sql AS 'select $1'; CREATE FUNCTION app.o(int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'begin return i($1); end';
+         CREATE TABLE app.ex (id int, r int4range, EXCLUDE USING gist (r WITH &&) WHERE (app.o(id) > 0)); INSERT INTO app.ex VALUES (1, '[1,2)'), (2, '[2,3)');
+         CREATE TYPE app.num AS (n int);
+         CREATE FUNCTION app.lt(app.num, app.num) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'begin return i($1.n) < i($2.n); end'; CREATE FUNCTION app.le(app.num, app.num) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'begin return i($1.n) <= i($2.n); end';
+         CREATE FUNCTION app.eq(app.num, app.num) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'begin return i($1.n) = i($2.n); end'; CREATE FUNCTION app.ge(app.num, app.num) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'begin return i($1.n) >= i($2.n); end';
+         CREATE FUNCTION app.gt(app.num, app.num) RETURNS bool IMMUTABLE LANGUAGE plpgsql AS 'begin return i($1.n) > i($2.n); end'; CREATE FUNCTION app.cmp(app.num, app.num) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'begin return btint4cmp(i($1.n), i($2.n)); end';
+         CREATE OPERATOR app.< (LEFTARG = app.num, RIGHTARG = app.num, FUNCTION = app.lt); CREATE OPERATOR app.<= (LEFTARG = app.num, RIGHTARG = app.num, FUNCTION = app.le); CREATE OPERATOR app.= (LEFTARG = app.num, RIGHTARG = app.num, FUNCTION = app.eq);
+         CREATE OPERATOR app.>= (LEFTARG = app.num, RIGHTARG = app.num, FUNCTION = app.ge); CREATE OPERATOR app.> (LEFTARG = app.num, RIGHTARG = app.num, FUNCTION = app.gt);
+         CREATE OPERATOR CLASS app.num_ops DEFAULT FOR TYPE app.num USING btree AS OPERATOR 1 app.<, OPERATOR 2 app.<=, OPERATOR 3 app.=, OPERATOR 4 app.>=, OPERATOR 5 app.>, FUNCTION 1 app.cmp(app.num, app.num);
+         CREATE TABLE app.keyed (k app.num, v vector(1)); CREATE UNIQUE INDEX keyed_k ON app.keyed (k app.num_ops); ALTER TABLE app.keyed ADD UNIQUE USING INDEX keyed_k;
+         CREATE TABLE app.refers (k app.num, v vector(1)); ALTER TABLE app.refers ADD FOREIGN KEY (k) REFERENCES app.keyed (k);
+         INSERT INTO app.keyed SELECT ROW(g)::app.num, '[1]' FROM generate_series(1, 20) g; INSERT INTO app.refers SELECT k, v FROM app.keyed;
+         CREATE FUNCTION app.as_int(app.num) RETURNS int IMMUTABLE LANGUAGE plpgsql AS 'begin return i($1.n); end'; CREATE CAST (app.num AS int) WITH FUNCTION app.as_int AS IMPLICIT;
+         CREATE TABLE app.plain (id int PRIMARY KEY); INSERT INTO app.plain SELECT generate_series(1, 20); CREATE TABLE app.casts (k app.num REFERENCES app.plain (id), v vector(1)); INSERT INTO app.casts SELECT k, v FROM app.keyed;
+         CREATE FUNCTION app.apart(int, int) RETURNS float8 IMMUTABLE LANGUAGE plpgsql AS 'begin return i($1) - i($2); end'; CREATE TYPE app.span AS RANGE (subtype = int, subtype_diff = app.apart);
+         CREATE TABLE app.spans (s app.span, EXCLUDE USING gist (s WITH &&)); INSERT INTO app.spans SELECT app.span(g, g + 1) FROM generate_series(1, 1000) g;
+         CREATE TABLE app.parted (k app.num, v vector(1)) PARTITION BY LIST ((app.o((k).n) % 2)); CREATE TABLE app.even PARTITION OF app.parted FOR VALUES IN (0); CREATE TABLE app.odd PARTITION OF app.parted FOR VALUES IN (1);
+         CREATE INDEX ON app.parted (k); INSERT INTO app.parted SELECT k, v FROM app.keyed; RESET search_path",
+    );
+    let outcome = pair.copy(&[]);
+    assert!(!outcome.err.contains("WARN"), "{}", outcome.everything());
+    pair.same_answer("SELECT conrelid::regclass::text, conname, convalidated FROM pg_constraint WHERE connamespace = 'app'::regnamespace AND contype IN ('x', 'u', 'p', 'f') ORDER BY 1, 2");
+    pair.same_answer("SELECT tableoid::regclass, k FROM app.parted ORDER BY (k).n");
+}
