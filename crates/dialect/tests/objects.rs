@@ -310,3 +310,23 @@ fn session_statements_are_never_left_out() {
         assert_eq!(translated.statements, kept.cloned().collect::<Vec<_>>());
     }
 }
+
+/// The comments of a dump have blanks where a name has line ends; its statements have the line ends.
+#[test]
+fn what_hangs_on_a_relation_whose_name_has_a_line_end_goes_with_it() {
+    let mut left_out = LeftOut::default();
+    left_out.relation("public", "odd\nname");
+    for (name, goes) in [("odd\nname", true), ("odd name 2", false)] {
+        let entry = Entry {
+            kind: "INDEX ATTACH".into(),
+            name: "part".into(),
+            schema: Some("public".into()),
+            statements: vec![format!(
+                "ALTER INDEX public.\"{name}\" ATTACH PARTITION public.part"
+            )],
+            ..Entry::default()
+        };
+        let translated = left_out.follow(&entry, Translated::default);
+        assert_eq!(translated.left_out, goes, "{name}");
+    }
+}

@@ -26,7 +26,7 @@ impl LeftOut {
     /// Also counts as left out: a relation that somebody else decided not to make.
     pub fn relation(&mut self, schema: &str, name: &str) {
         self.relations
-            .insert(vec![schema.to_owned(), name.to_owned()]);
+            .insert(on_one_line(vec![schema.to_owned(), name.to_owned()]));
     }
 
     /// What becomes of an entry: left out, if it hangs on something that is, else what `translate` makes of it. Comments and
@@ -108,10 +108,17 @@ impl LeftOut {
             let is_name = |kind| matches!(kind, SyntaxKind::PATH | SyntaxKind::PATH_REF);
             let names = tree.descendants().filter(|node| is_name(node.kind()));
             names
-                .map(|name| path(&name))
+                .map(|name| on_one_line(path(&name)))
                 .find(|name| self.relations.contains(name))
         })
     }
+}
+
+/// As pg_dump writes names into its comments.
+fn on_one_line(name: Vec<String>) -> Vec<String> {
+    name.into_iter()
+        .map(|part| part.replace(['\n', '\r'], " "))
+        .collect()
 }
 
 /// The name of what an entry makes, where other statements name it by that.
