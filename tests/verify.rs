@@ -255,6 +255,26 @@ fn says_what_is_missing_on_the_target_or_of_another_type() {
     ]);
 }
 
+/// More columns than a SELECT can count and sum one by one; the key stands among the first, what was exchanged among the last.
+#[test]
+fn sees_values_that_changed_rows_in_a_table_of_1600_columns() {
+    let columns: String = (0..1598).map(|i| format!(", c{i} int")).collect();
+    let pair = Pair::with(&format!(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(2){columns}); INSERT INTO t (id, v, c1597) SELECT i, '[1,2]', i FROM generate_series(1, 9) i"
+    ));
+    pair.copy(&[]);
+    let outcome = pair.verify(&[]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    pair.target
+        .exec("UPDATE t SET c1597 = 7 - id WHERE id IN (3, 4)");
+    let outcome = pair.verify(&[]);
+    assert_eq!(outcome.code, 1, "{}", outcome.everything());
+    outcome.says(&[
+        "the same values, in other rows",
+        "different: id = 3; id = 4",
+    ]);
+}
+
 #[test]
 fn names_some_of_many_rows_and_says_that_there_are_more() {
     let pair = Pair::with(

@@ -42,8 +42,6 @@ pub struct Sides<'a> {
     pub vectors: String,
 }
 
-/// Columns in one query: a SELECT has at most 1,664 of them, and each needs two.
-const COLUMNS: usize = 500;
 /// Rows are looked for in parts of the table, by the hash of their key.
 const PARTS: i64 = 4096;
 /// So many rows of the parts that differ are looked at, and so many keys of each kind are shown.
@@ -68,26 +66,16 @@ pub async fn compare(sides: &Sides<'_>, table: &TablePlan) -> Result<Compared> {
                 .push(format!("{name}: {}", column.why_no_texts())),
         }
     }
-    let mut chunks: Vec<&[(String, Texts)]> = columns.chunks(COLUMNS).collect();
-    if chunks.is_empty() {
-        chunks.push(&[]);
-    }
-    for chunk in chunks {
-        let (here, there) = sums(sides, table, chunk).await?;
-        (compared.source_rows, compared.target_rows) = (here.rows, there.rows);
-        let pairs = here.columns.iter().zip(&there.columns).zip(chunk);
-        let differing = pairs.filter(|((here, there), _)| here != there);
-        let before = compared.differences.len();
-        compared
-            .differences
-            .extend(differing.map(|(_, (name, _))| format!("column {name} differs")));
-        if compared.differences.len() == before
-            && here.whole != there.whole
-            && here.rows == there.rows
-        {
-            let rows = "rows differ: the columns hold the same values, in other rows";
-            compared.differences.push(rows.into());
-        }
+    let (here, there) = sums(sides, table, &columns).await?;
+    (compared.source_rows, compared.target_rows) = (here.rows, there.rows);
+    let pairs = here.columns.iter().zip(&there.columns).zip(&columns);
+    let differing = pairs.filter(|((here, there), _)| here != there);
+    compared.differences = differing
+        .map(|(_, (name, _))| format!("column {name} differs"))
+        .collect();
+    if compared.differences.is_empty() && here.whole != there.whole && here.rows == there.rows {
+        let rows = "rows differ: the columns hold the same values, in other rows";
+        compared.differences.push(rows.into());
     }
     if compared.differs() {
         compared.rows = rows(sides, table, &columns).await?;
@@ -141,17 +129,16 @@ async fn sums(
     columns: &[(String, Texts)],
 ) -> Result<(Sums, Sums)> {
     let query = |text: fn(&Texts) -> &String| {
-        let sums: String = (0..columns.len())
-            .map(|i| {
-                format!(
-                    ", count(h.c{i}), sum({})::pg_catalog.text",
-                    number(&format!("h.c{i}"))
-                )
-            })
-            .collect();
-        let whole = number(&whole("h", columns.len()));
+        let each = |of: fn(&str) -> String| {
+            let cells: Vec<String> = (0..columns.len()).map(|i| of(&format!("h.c{i}"))).collect();
+            cells.join(", ")
+        };
+        // In arrays: a SELECT has at most 1,664 columns.
         format!(
-            "SELECT count(*), sum({whole})::pg_catalog.text{sums} FROM ({}) h",
+            "SELECT count(*), sum({})::pg_catalog.text, ARRAY[{}]::pg_catalog.int8[], ARRAY[{}]::pg_catalog.text[] FROM ({}) h",
+            number(&whole("h", columns.len())),
+            each(|cell| format!("count({cell})")),
+            each(|cell| format!("sum({})", number(cell))),
             hashed(table, columns.iter().map(|(_, t)| text(t)), None)
         )
     };
@@ -160,11 +147,11 @@ async fn sums(
             side,
             format!("comparing {} as text", table.display),
         ))?;
-        let column = |i: usize| (row.get(2 + 2 * i), row.get(3 + 2 * i));
+        let (counts, sums): (Vec<i64>, Vec<Option<String>>) = (row.get(2), row.get(3));
         Ok(Sums {
             rows: row.get::<_, i64>(0).unsigned_abs(),
             whole: row.get(1),
-            columns: (0..columns.len()).map(column).collect(),
+            columns: counts.into_iter().zip(sums).collect(),
         })
     };
     futures::try_join!(
