@@ -221,19 +221,30 @@ impl Endpoint {
         Err(wrong.unwrap_or_else(|| Error::new(self.side, "connecting to no place at all")))
     }
 
-    /// The outer error is of connecting, the inner one of what this program sets in its session. A role or a database may have timeouts so
-    /// short that they strike before they are lifted; then they are lifted at login.
+    /// The outer error is of connecting, None where no answer came in time; the inner one of what this program sets in its session. A role or
+    /// a database may have timeouts so short that they strike before they are lifted; then they are lifted at login.
     async fn begun(
         &self,
+        place: &Place,
         mut config: Config,
     ) -> std::result::Result<
         std::result::Result<(Session, String), tokio_postgres::Error>,
-        tokio_postgres::Error,
+        Option<tokio_postgres::Error>,
     > {
+        // The library's own limit ends with TCP's handshake, for each of the name's addresses; a server may be silent behind it.
+        let addresses = tokio::net::lookup_host((place.host.as_str(), place.port)).await;
+        let addresses = match place.address {
+            Some(_) => 1,
+            None => addresses.map_or(1, |a| u32::try_from(a.count()).unwrap_or(1)),
+        };
+        let limit = config.get_connect_timeout().map(|t| *t * addresses);
+        let limit = limit.unwrap_or(Duration::MAX);
         let mut tries = 3;
         loop {
             tries -= 1;
-            let (client, connection) = config.connect(self.tls.connector.clone()).await?;
+            let connecting = config.connect(self.tls.connector.clone());
+            let connected = tokio::time::timeout(limit, connecting).await;
+            let (client, connection) = connected.map_err(|_| None::<tokio_postgres::Error>)??;
             if let Ok(mut cancels) = self.cancels.lock() {
                 cancels.push(client.cancel_token());
             }
@@ -271,10 +282,15 @@ impl Endpoint {
             let config = self
                 .config(place, *mode, password.clone())
                 .map_err(|e| (self.failed(place).because(e), true))?;
-            match self.begun(config).await {
+            match self.begun(place, config).await {
                 Ok(Ok(begun)) => return Ok(begun),
                 Ok(Err(error)) => return Err((self.failed(place).because(error), false)),
-                Err(error) => {
+                Err(None) => {
+                    let silent = self.failed(place).because("it did not answer in time");
+                    let remedy = "check that it is a PostgreSQL server and that it is well; connect_timeout says how many seconds to wait";
+                    return Err((silent.remedy(remedy), false));
+                }
+                Err(Some(error)) => {
                     let again = worth_another_way(&error);
                     wrong = Some(error);
                     if !again {

@@ -170,6 +170,25 @@ fn goes_to_the_first_of_several_hosts_that_answers_and_is_what_was_asked_for() {
     );
 }
 
+/// The handshake of TCP succeeds, and then nothing comes.
+#[test]
+fn goes_past_a_host_that_takes_connections_and_says_nothing() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = silent.local_addr().expect("its number").port();
+    let place = Place::source();
+    let alone = place.through(port).connection_string() + " connect_timeout=1";
+    refused(&alone, &["did not answer in time", "connect_timeout"]);
+    let several = Place {
+        host: format!("127.0.0.1,{}", place.host),
+        ..place.clone()
+    };
+    let several = several.connection_string() + " connect_timeout=1";
+    let ports = format!("port={port},{}", place.port);
+    let several = several.replace(&format!("port={}", place.port), &ports);
+    let session = connect(&several).unwrap_or_else(|e| panic!("{}", e.chain()));
+    assert_eq!(ask(&session, "SELECT current_user"), place.user);
+}
+
 /// The list of hurts, item 7: behind a balancer a worker would not find the snapshot, or fill another server.
 #[test]
 fn sends_no_session_to_another_server_than_the_first() {
