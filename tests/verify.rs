@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::Pair;
 use common::run::start;
+use common::Pair;
 use serde_json::Value;
 
 const KINDS: &str = "CREATE SCHEMA \"Odd one\"; CREATE TYPE pair AS (v vector(2), n int);
@@ -273,6 +273,24 @@ fn sees_values_that_changed_rows_in_a_table_of_1600_columns() {
         "the same values, in other rows",
         "different: id = 3; id = 4",
     ]);
+}
+
+/// What the target computes is compared too, or it is said that it is not.
+#[test]
+fn looks_at_generated_columns() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(2), twice int GENERATED ALWAYS AS (id * 2) STORED, thrice int GENERATED ALWAYS AS (id * 3) VIRTUAL);
+        INSERT INTO t SELECT i, '[1,2]' FROM generate_series(1, 9) i",
+    );
+    pair.copy(&[]);
+    let outcome = pair.verify(&[]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    outcome.says(&["not compared: column thrice: the source stores no values"]);
+    pair.target
+        .exec("ALTER TABLE t ALTER twice DROP EXPRESSION; UPDATE t SET twice = 0 WHERE id = 5");
+    let outcome = pair.verify(&[]);
+    assert_eq!(outcome.code, 1, "{}", outcome.everything());
+    outcome.says(&["generated column twice", "1 of 1 table"]);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use futures::stream::{self, StreamExt, TryStreamExt};
 use serde::Serialize;
 
 use super::differ::{self, Compared, Sides};
+use super::generated;
 use crate::catalog::target::Target;
 use crate::catalog::{self, Source};
 use crate::cli::{Format, Mapping, SchemaSource, VerifyOptions};
@@ -168,7 +169,23 @@ async fn one(
                 target: &target,
                 vectors: quote(&source.vector_schema),
             };
-            differ::compare(&sides, &table).await?
+            let mut compared = differ::compare(&sides, &table).await?;
+            for column in generated::columns(&reader, &target, &table).await? {
+                let name = column.column;
+                match column.note {
+                    Some(note) if column.differs => {
+                        compared
+                            .differences
+                            .push(format!("generated column {name}: {note}"));
+                    }
+                    Some(note) => {
+                        let why = note.strip_prefix("not compared: ").unwrap_or(&note);
+                        compared.not_compared.push(format!("{name}: {why}"));
+                    }
+                    None => {}
+                }
+            }
+            compared
         }
     };
     Ok(Table {
