@@ -38,7 +38,7 @@ pub async fn hold(source: &Endpoint) -> Result<Holder> {
             .batch_execute(begin)
             .await
             .map_err(Error::on(Side::Source, attempt))?;
-        lock(&session, &tables).await?;
+        lock(&session, Side::Source, &tables).await?;
         let sql =
             "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.txid_current_snapshot()::text";
         let row = session
@@ -63,7 +63,8 @@ pub async fn hold(source: &Endpoint) -> Result<Holder> {
         .remedy("stop what makes and drops tables on the source, or leave its schema to another database"))
 }
 
-async fn lock(session: &Session, tables: &[(u32, String, String)]) -> Result<()> {
+/// Says every ten seconds that it still waits.
+pub async fn lock(session: &Session, side: Side, tables: &[(u32, String, String)]) -> Result<()> {
     if tables.is_empty() {
         return Ok(());
     }
@@ -84,9 +85,9 @@ async fn lock(session: &Session, tables: &[(u32, String, String)]) -> Result<()>
                     Some("53200") => "each job locks every table: raise max_locks_per_transaction, or lower --jobs",
                     _ => "the role needs SELECT on every table and sequence of the database",
                 };
-                Error::new(Side::Source, "locking the tables IN ACCESS SHARE MODE").because(e).remedy(remedy)
+                Error::new(side, "locking the tables IN ACCESS SHARE MODE").because(e).remedy(remedy)
             }),
-            _ = slow.tick() => tracing::warn!("still waiting for the tables' locks: someone holds ACCESS EXCLUSIVE on one of them"),
+            _ = slow.tick() => tracing::warn!("still waiting for the tables' locks on the {side}: someone holds ACCESS EXCLUSIVE on one of them"),
         }
     }
 }
@@ -162,7 +163,7 @@ async fn join(source: &Endpoint, holder: &Holder) -> Result<Session> {
         .batch_execute("SET LOCAL lock_timeout = '60s'")
         .await
         .map_err(Error::on(Side::Source, "joining the snapshot"))?;
-    lock(&session, &holder.tables).await?;
+    lock(&session, Side::Source, &holder.tables).await?;
     session
         .batch_execute("SET LOCAL lock_timeout = 0")
         .await

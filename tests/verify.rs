@@ -3,8 +3,9 @@
 
 mod common;
 
+use common::db::Role;
 use common::run::start;
-use common::Pair;
+use common::{Pair, Place};
 use serde_json::Value;
 
 const KINDS: &str = "CREATE SCHEMA \"Odd one\"; CREATE TYPE pair AS (v vector(2), n int);
@@ -291,6 +292,59 @@ fn looks_at_generated_columns() {
     let outcome = pair.verify(&[]);
     assert_eq!(outcome.code, 1, "{}", outcome.everything());
     outcome.says(&["generated column twice", "1 of 1 table"]);
+}
+
+#[test]
+fn waits_for_a_locked_table_of_the_target_and_says_so() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(2)); INSERT INTO t VALUES (1, '[1,2]')",
+    );
+    pair.copy(&[]);
+    let other = pair.target.place.session();
+    other.exec("BEGIN; LOCK TABLE t");
+    let (from, to) = (&pair.source.place, &pair.target.place);
+    let (from, to) = (from.connection_string(), to.connection_string());
+    let ends = ["verify", "--source", &from, "--target", &to];
+    let running = start(&ends, &[], Vec::new());
+    std::thread::sleep(std::time::Duration::from_secs(13));
+    other.exec("COMMIT");
+    let outcome = running.ended();
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    outcome.says(&["still waiting for the tables' locks on the target"]);
+}
+
+#[test]
+fn says_what_a_role_of_few_rights_lacks_on_the_target() {
+    let password = "a secret of few";
+    let options = format!("LOGIN PASSWORD '{password}'");
+    let role = Role::create(&[Place::target()], &options);
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(2)); INSERT INTO t VALUES (1, '[1,2]')",
+    );
+    pair.copy(&[]);
+    let place = Place {
+        user: role.name.clone(),
+        password: Some(password.into()),
+        ..pair.target.place.clone()
+    };
+    let (from, to) = (
+        pair.source.place.connection_string(),
+        place.connection_string(),
+    );
+    let ends = ["verify", "--source", &from, "--target", &to];
+    let verify = || start(&ends, &[], vec![password.into()]).ended();
+    verify().refused(4, &["permission denied for table t", "SELECT"]);
+    pair.target.exec(&format!(
+        "GRANT SELECT ON t TO {}; ALTER TABLE t ENABLE ROW LEVEL SECURITY",
+        role.quoted()
+    ));
+    // Fewer rows would look like rows that were lost.
+    verify().refused(4, &["row-level security", "BYPASSRLS"]);
+    pair.target.exec("ALTER TABLE t DISABLE ROW LEVEL SECURITY");
+    let outcome = verify();
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    pair.target
+        .exec(&format!("REVOKE ALL ON t FROM {}", role.quoted()));
 }
 
 #[test]

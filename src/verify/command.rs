@@ -162,14 +162,18 @@ async fn one(
     let compared = match missing {
         Some(_) => Compared::default(),
         None => {
-            let target = in_one_look(target).await?;
+            let target = in_one_look(target, &table).await?;
             let reader = readers.lease()?;
             let sides = Sides {
                 source: &reader,
                 target: &target,
                 vectors: quote(&source.vector_schema),
             };
-            let mut compared = differ::compare(&sides, &table).await?;
+            let compared = differ::compare(&sides, &table).await;
+            let mut compared = compared.map_err(|e| match e.sqlstate().as_deref() {
+                Some("42501") => e.remedy("GRANT SELECT on the table and USAGE on the schema vectors to the role; where policies may hide rows from it, ALTER ROLE … BYPASSRLS"),
+                _ => e,
+            })?;
             for column in generated::columns(&reader, &target, &table).await? {
                 let name = column.column;
                 match column.note {
@@ -196,13 +200,15 @@ async fn one(
 }
 
 /// The target may be in use: each table is looked at as it is at one moment.
-async fn in_one_look(target: &Endpoint) -> Result<Session> {
+async fn in_one_look(target: &Endpoint, table: &TablePlan) -> Result<Session> {
     let session = target.connect().await?;
     let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
     session
         .batch_execute(begin)
         .await
         .map_err(Error::on(Side::Target, "beginning to read the target"))?;
+    let name = (0, table.schema.clone(), table.name.clone());
+    snapshot::lock(&session, Side::Target, &[name]).await?;
     Ok(session)
 }
 
