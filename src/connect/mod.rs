@@ -8,7 +8,7 @@ mod service_file;
 mod session;
 mod tls;
 
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use tokio_postgres::config::{ChannelBinding, SslMode};
@@ -29,8 +29,11 @@ pub struct Endpoint {
     wanted: Wanted,
     /// Set by the first session: all later ones must be with the same server.
     reached: Arc<OnceLock<Reached>>,
-    cancels: Arc<Mutex<Vec<CancelToken>>>,
+    cancels: Arc<Mutex<Vec<Cancel>>>,
 }
+
+/// Of a session, and whether it still is.
+type Cancel = (Weak<()>, CancelToken);
 
 struct Reached {
     place: Place,
@@ -245,16 +248,20 @@ impl Endpoint {
             let connecting = config.connect(self.tls.connector.clone());
             let connected = tokio::time::timeout(limit, connecting).await;
             let (client, connection) = connected.map_err(|_| None::<tokio_postgres::Error>)??;
-            if let Ok(mut cancels) = self.cancels.lock() {
-                cancels.push(client.cancel_token());
-            }
+            let token = client.cancel_token();
             match Session::begin(self.side, client, connection).await {
                 Err(error) if tries > 0 && struck(&error) => {
                     let own = config.get_options().unwrap_or_default();
                     let options = format!("{own} -c statement_timeout=0");
                     config.options(options);
                 }
-                begun => return Ok(begun),
+                begun => {
+                    if let (Ok((session, _)), Ok(mut cancels)) = (&begun, self.cancels.lock()) {
+                        cancels.retain(|(alive, _)| alive.strong_count() > 0);
+                        cancels.push((Arc::downgrade(&session.alive), token));
+                    }
+                    return Ok(begun);
+                }
             }
         }
     }
@@ -322,7 +329,8 @@ impl Endpoint {
         let connector = &self.tls.connector;
         let cancels = tokens
             .into_iter()
-            .map(|token| (token, connector.clone()))
+            .filter(|(alive, _)| alive.strong_count() > 0)
+            .map(|(_, token)| (token, connector.clone()))
             .map(|(token, connector)| async move { token.cancel_query(connector).await });
         let all = futures::future::join_all(cancels);
         let _ = tokio::time::timeout(Duration::from_secs(5), all).await;

@@ -19,6 +19,8 @@ pub struct Session {
     /// The database's encoding, where texts are converted on their way.
     encoding: Option<String>,
     ungranted: Arc<AtomicUsize>,
+    /// Goes with the session.
+    pub alive: Arc<()>,
 }
 
 impl std::ops::Deref for Session {
@@ -58,6 +60,7 @@ impl Session {
             pid: row.get(0),
             encoding: (own != spoken).then_some(own),
             ungranted,
+            alive: Arc::default(),
         };
         Ok((session, format!("{cluster} {}", row.get::<_, String>(3))))
     }

@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::Place;
 
@@ -48,6 +49,24 @@ pub fn balancer(first: &Place, others: &Place) -> Place {
         }
     });
     first.through(port)
+}
+
+/// A way to the place that counts its connections.
+pub fn counted(place: &Place) -> (Place, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("its number").port();
+    let way = (place.host.clone(), place.port);
+    let count = Arc::new(AtomicUsize::new(0));
+    let counting = count.clone();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            counting.fetch_add(1, Ordering::SeqCst);
+            if let Ok(server) = TcpStream::connect((way.0.as_str(), way.1)) {
+                serve(client, server, Arc::new(Mischief::CutToServer(usize::MAX)));
+            }
+        }
+    });
+    (place.through(port), count)
 }
 
 /// A Unix socket that leads its first connection to the place.

@@ -3,11 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use pgv2rs_copy::connect::Endpoint;
 use pgv2rs_copy::error::Side;
 
-use super::common::proxy::{balancer, closed_port, socket_to};
+use super::common::proxy::{balancer, closed_port, counted, socket_to};
 use super::common::run::start;
 use super::common::{Pair, Place, unique};
 use super::{RUNTIME, ask, connect, refused};
@@ -187,6 +189,33 @@ fn goes_past_a_host_that_takes_connections_and_says_nothing() {
     let several = several.replace(&format!("port={}", place.port), &ports);
     let session = connect(&several).unwrap_or_else(|e| panic!("{}", e.chain()));
     assert_eq!(ask(&session, "SELECT current_user"), place.user);
+}
+
+/// A run over thousands of tables has had thousands of sessions; to knock for each would keep those that work from being heard.
+#[test]
+fn cancels_what_the_sessions_that_there_are_do_and_knocks_for_no_others() {
+    let (place, count) = counted(&Place::source());
+    let text = place.connection_string();
+    let endpoint = Endpoint::parse(Side::Source, &text).unwrap_or_else(|e| panic!("{}", e.chain()));
+    RUNTIME.block_on(async {
+        for _ in 0..5 {
+            endpoint
+                .connect()
+                .await
+                .unwrap_or_else(|e| panic!("{}", e.chain()));
+        }
+        let session = endpoint.connect().await;
+        let session = session.unwrap_or_else(|e| panic!("{}", e.chain()));
+        let before = count.load(Ordering::SeqCst);
+        let sleeping = session.batch_execute("SELECT pg_catalog.pg_sleep(60)");
+        let cancelling = async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            endpoint.cancel_all().await;
+        };
+        let (slept, ()) = tokio::join!(sleeping, cancelling);
+        assert!(slept.is_err(), "it was not cancelled");
+        assert_eq!(count.load(Ordering::SeqCst) - before, 1);
+    });
 }
 
 /// The list of hurts, item 7: behind a balancer a worker would not find the snapshot, or fill another server.
