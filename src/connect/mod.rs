@@ -396,7 +396,7 @@ fn connect_remedy(error: &tokio_postgres::Error) -> &'static str {
         Some("53300") => "raise max_connections or lower --jobs",
         Some(_) => "see the server's log",
         None if error.to_string().contains("TLS") => {
-            "check sslmode, and with verify-ca and verify-full sslrootcert, the host's name and the certificate's dates"
+            "check sslmode, and with verify-ca and verify-full sslrootcert and the certificate's dates; with verify-full the host must stand among its alternative names (subjectAltName; a common name does not count). A certificate must be of version 3: openssl x509 -req makes one with -extfile"
         }
         None => "check host, port, firewall, and that the server is running",
     }

@@ -168,6 +168,16 @@ fn verify_full_takes_the_right_host_and_refuses_another_host_authority_or_date()
         &["not valid for name", "check sslmode"],
     );
     refused(&full("localhost", &strange), &["UnknownIssuer"]);
+    let (common, key) = issued(&ours, |params| {
+        params.subject_alt_names.clear();
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "localhost");
+    });
+    server.shows(&common, &key, "");
+    refused(&full("localhost", &root), &["a common name does not count"]);
+    let (certificate, key) = issued(&ours, |_| {});
+    server.shows(&certificate, &key, "");
     // A file of several authorities is as good.
     let both = files.file("both.crt", &(strangers.pem() + &ours.pem()), 0o644);
     assert_eq!(encrypted(&full("localhost", &both)), "t");
