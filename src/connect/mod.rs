@@ -339,7 +339,12 @@ impl Endpoint {
     /// libpq's environment for pg_dump, to the server that was reached: no password in the process list.
     pub fn libpq_environment(&self) -> Vec<(&'static str, String)> {
         let place = self.reached.get().map_or(&self.places[0], |r| &r.place);
-        self.parameters.variables(place)
+        let mut variables = self.parameters.variables(place);
+        // A role's own timeout may be too short for pg_dump to lift it.
+        let own = self.parameters.get("options").unwrap_or_default();
+        variables.retain(|(name, _)| *name != "PGOPTIONS");
+        variables.push(("PGOPTIONS", format!("{own} -c statement_timeout=0")));
+        variables
     }
 }
 
