@@ -88,6 +88,43 @@ fn indexes_and_materialized_views_over_functions_that_name_others_barely_move() 
     pair.same_answer("SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE indrelid IN ('t'::regclass, 'm'::regclass) ORDER BY 1");
 }
 
+/// The planner looks at the expressions of a table's indexes whatever is asked of it; what is printed keeps its full names all the same.
+#[test]
+fn tables_that_are_read_by_queries_may_have_indexes_over_functions_that_name_others_barely() {
+    for source in ["PGV2RS_TEST_SOURCE15", "PGV2RS_TEST_SOURCE16"] {
+        let pair = Pair {
+            source: Db::create(&Place::named(source), &unique("version")),
+            target: Db::create(&Place::target(), &unique("version")),
+        };
+        pair.source.exec(
+            "CREATE EXTENSION vector; CREATE SCHEMA app; DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET search_path = app, public', current_database()); END $$;
+             SET search_path = app, public; CREATE TYPE mood AS ENUM ('a', 'b', 'c', 'd');
+             CREATE FUNCTION low(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT lower($1)'; CREATE FUNCTION low2(text) RETURNS text IMMUTABLE LANGUAGE sql AS 'SELECT low($1)';
+             CREATE TABLE named (id int PRIMARY KEY, a text, c regclass, v vector(1)); CREATE INDEX ON named (low2(a)); INSERT INTO named VALUES (1, 'A', 'named', '[1]'), (2, 'B', 'pg_class', NULL), (3, NULL, NULL, '[3]');
+             CREATE TABLE nobody (a text, c regclass, v vector(1)); CREATE INDEX ON nobody (low2(a));
+             CREATE TABLE tree (a text, m mood, c regclass, v vector(1)) PARTITION BY HASH (m); CREATE TABLE tree0 PARTITION OF tree FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE tree1 PARTITION OF tree FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+             CREATE INDEX ON tree (low2(a)); INSERT INTO tree SELECT m::text, m, 'tree', '[2]' FROM unnest(enum_range(NULL::mood)) m;
+             CREATE TABLE half (a text, m mood, v vector(1)) PARTITION BY HASH (m); CREATE TABLE half0 PARTITION OF half FOR VALUES WITH (MODULUS 1, REMAINDER 0); CREATE INDEX ON half (low2(a)); INSERT INTO half VALUES ('x', 'a', '[1]');
+             CREATE TABLE computed (id int, a text, twice int GENERATED ALWAYS AS (id * 2) STORED, v vector(1)); CREATE INDEX ON computed (low2(a)); INSERT INTO computed VALUES (1, 'A', DEFAULT, '[1]')",
+        );
+        let outcome = pair.copy(&[]);
+        assert!(!outcome.err.contains("WARN"), "{}", outcome.everything());
+        pair.target.exec("SET search_path = app, public");
+        pair.same_answer("SELECT id, a, c, v::real[] FROM app.named ORDER BY id");
+        pair.same_answer("SELECT a, m, c, v::real[] FROM app.tree ORDER BY a");
+        pair.same_answer("SELECT a, m, v::real[] FROM app.half");
+        pair.same_answer("SELECT id, a, twice, v::real[] FROM app.computed");
+        pair.same_answer("SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE indexrelid::regclass::text LIKE '%low%' ORDER BY 1");
+        assert_eq!(pair.verify(&[]).code, 0);
+        // A second look, at both sides with their indexes, that has to find the row that differs.
+        pair.target
+            .exec("UPDATE app.named SET c = 'app.tree' WHERE id = 1");
+        let outcome = pair.verify(&[]);
+        assert_eq!(outcome.code, 1, "{}", outcome.everything());
+        outcome.says(&["different: id = 1"]);
+    }
+}
+
 /// The stand-in is not built for PostgreSQL 17, so the newest target is tried without an extension.
 #[test]
 fn moves_to_postgresql_17_as_real_arrays() {

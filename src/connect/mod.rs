@@ -16,7 +16,7 @@ use tokio_postgres::{CancelToken, Config};
 
 use crate::error::{Error, Result, Side};
 use parameters::{Parameters, Place};
-pub use session::{BARE_NAMES, FULL_NAMES, SAME_TEXT, Session};
+pub use session::{FULL_NAMES, NAMES_IN_FULL, SAME_TEXT, Session};
 use tls::{Mode, Tls};
 
 /// One of the two servers, and the way to it.

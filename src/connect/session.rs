@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio_postgres::{AsyncMessage, Client, Connection, CopyInSink, CopyOutStream, Statement};
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{AsyncMessage, Client, Connection, CopyInSink, CopyOutStream, Row, Statement};
 
 use super::literal;
 use crate::error::{Error, Result, Side};
@@ -73,12 +74,24 @@ impl Session {
             .map_err(Error::on(Side::Target, "setting the search_path"))
     }
 
-    /// A query of a table, on the source. The planner looks at the expressions of its indexes, and puts functions in SQL in their
-    /// place, whose bodies may find others by the database's own search_path. What is asked must not print a name.
+    /// A query of a table. The planner looks at the expressions of its indexes, and up to PostgreSQL 16 puts functions in SQL in their
+    /// place, whose bodies may find others by the database's own search_path. What prints names needs `NAMES_IN_FULL`.
+    pub async fn rows_of_table(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> std::result::Result<Vec<Row>, tokio_postgres::Error> {
+        self.client.batch_execute(BARE_NAMES).await?;
+        let rows = self.client.query(sql, parameters).await?;
+        self.client.batch_execute(FULL_NAMES).await?;
+        Ok(rows)
+    }
+
+    /// The same, of one row.
     pub async fn query_of_table(
         &self,
         sql: &str,
-    ) -> std::result::Result<tokio_postgres::Row, tokio_postgres::Error> {
+    ) -> std::result::Result<Row, tokio_postgres::Error> {
         self.client.batch_execute(BARE_NAMES).await?;
         let row = self.client.query_one(sql, &[]).await?;
         self.client.batch_execute(FULL_NAMES).await?;
@@ -90,11 +103,13 @@ impl Session {
         self.ungranted.load(Ordering::Relaxed)
     }
 
-    /// COPY TO. Rows pass in the database's own encoding: converted to UTF-8, some texts would be refused, and each would cost.
+    /// COPY TO, planned as in `rows_of_table`. Rows pass in the database's own encoding: converted to UTF-8, some texts would be refused,
+    /// and each would cost.
     pub async fn rows_out(
         &self,
         sql: &str,
     ) -> std::result::Result<CopyOutStream, tokio_postgres::Error> {
+        self.client.batch_execute(BARE_NAMES).await?;
         match self.as_they_are(sql).await? {
             Some(statement) => self.client.copy_out(&statement).await,
             None => self.client.copy_out(sql).await,
@@ -171,8 +186,11 @@ const SETTINGS: &str = "SET search_path = ''; SET statement_timeout = 0; SET loc
     SET xmloption = content; SET array_nulls = on; SET quote_all_identifiers = off; \
     SET client_min_messages = warning; SET standard_conforming_strings = on";
 
+/// The planner has done its work when this runs, and no row has been printed: names are printed in full, whatever they were found by.
+pub const NAMES_IN_FULL: &str = "(SELECT pg_catalog.set_config('search_path', '', false)) = ''";
+
 /// What a statement itself says still means what it does without a search_path: pg_catalog comes first.
-pub const BARE_NAMES: &str = "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', 'pg_catalog', nullif(reset_val, '')), false) \
+const BARE_NAMES: &str = "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', 'pg_catalog', nullif(reset_val, '')), false) \
     FROM pg_catalog.pg_settings WHERE name = 'search_path'";
 pub const FULL_NAMES: &str = "SET search_path = ''";
 

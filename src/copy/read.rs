@@ -11,7 +11,7 @@ use tokio_postgres::CopyOutStream;
 
 use super::BATCH_BYTES;
 use super::gather::{ALONE_BYTES, Gather};
-use crate::connect::{SAME_TEXT, Session, quote};
+use crate::connect::{FULL_NAMES, SAME_TEXT, Session, quote};
 use crate::error::{Error, Result, Side};
 use crate::plan::{ColumnPlan, TablePlan};
 
@@ -52,7 +52,7 @@ pub fn what(table: &TablePlan) -> String {
         }
     };
     let columns: Vec<String> = table.columns.iter().map(column).collect();
-    format!("(SELECT {} FROM {} t)", columns.join(", "), table.from())
+    format!("(SELECT {} FROM {})", columns.join(", "), table.rows())
 }
 
 impl<'a> Reader<'a> {
@@ -109,8 +109,12 @@ impl<'a> Reader<'a> {
                     self.split_gathered()?;
                     // No trailer, no end: a stream that stops early is not a shorter table.
                     self.finish()?;
-                    let ended = self.session.rows_ended().await;
-                    ended.map_err(Error::on(self.side, self.attempt.clone()))?;
+                    self.session
+                        .rows_ended()
+                        .await
+                        .map_err(Error::on(self.side, self.attempt.clone()))?;
+                    let full = self.session.batch_execute(FULL_NAMES).await;
+                    full.map_err(Error::on(self.side, self.attempt.clone()))?;
                 }
             }
         }

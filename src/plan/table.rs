@@ -7,6 +7,7 @@ use super::travel::Travel;
 use super::trees::Tree;
 use super::{Finding, Severity};
 use crate::catalog::{Relation, Source};
+use crate::connect::NAMES_IN_FULL;
 
 /// One table whose rows are copied, or a partition tree that is copied through its topmost table; a slice of its own.
 #[derive(Clone, Debug)]
@@ -34,6 +35,15 @@ impl TablePlan {
         match self.tree {
             Some(_) => self.quoted(),
             None => format!("ONLY {}", self.quoted()),
+        }
+    }
+
+    /// What stands after FROM where values may be printed: the table goes by the name `t`. Only what goes as text holds names of objects;
+    /// asking for them in full keeps a query from parallel workers, so no other one does.
+    pub fn rows(&self) -> String {
+        match self.text() {
+            true => format!("{} t WHERE {NAMES_IN_FULL}", self.from()),
+            false => format!("{} t", self.from()),
         }
     }
 

@@ -9,7 +9,7 @@ use tokio_postgres::Client;
 use super::rehearse::Refused;
 use crate::catalog::portable::{is_oid_alias, type_within};
 use crate::catalog::{Type, ident};
-use crate::connect::{Session, quote};
+use crate::connect::{NAMES_IN_FULL, Session, quote};
 use crate::error::{Error, Result, Side};
 use crate::plan::{Finding, Severity, TablePlan};
 use crate::report::count_of;
@@ -116,9 +116,10 @@ async fn values(
 ) -> Result<Vec<String>> {
     let (name, from) = (quote(column), table.from());
     let sql = format!(
-        "SELECT DISTINCT pg_catalog.format('%s', t.{name}) FROM {from} t WHERE t.{name} IS DISTINCT FROM NULL ORDER BY 1 LIMIT {most}"
+        "SELECT DISTINCT pg_catalog.format('%s', t.{name}) FROM {from} t \
+         WHERE {NAMES_IN_FULL} AND t.{name} IS DISTINCT FROM NULL ORDER BY 1 LIMIT {most}"
     );
-    let rows = session.query(&sql, &[]).await.map_err(Error::on(
+    let rows = session.rows_of_table(&sql, &[]).await.map_err(Error::on(
         Side::Source,
         format!("looking what {} holds", table.display),
     ))?;

@@ -318,7 +318,7 @@ impl Translation<'_> {
             id,
             table,
             vector,
-            around: self.around(phase),
+            around: self.around(entry, phase),
             index: described.map(|i| VectorIndex {
                 schema: i.schema.clone(),
                 name: i.name.clone(),
@@ -329,7 +329,7 @@ impl Translation<'_> {
         }
     }
 
-    fn around(&self, phase: Phase) -> Vec<Around> {
+    fn around(&self, entry: &Entry, phase: Phase) -> Vec<Around> {
         let mut around = Vec::new();
         if matches!(phase, Phase::BeforeData | Phase::Session) {
             return around;
@@ -341,6 +341,8 @@ impl Translation<'_> {
             phase,
             Phase::Index | Phase::ForeignKey | Phase::ViewIndex | Phase::VectorIndex
         );
+        // Up to PostgreSQL 16 an expression that is compared is simplified first, which reads the bodies of functions in SQL.
+        let over_rows = over_rows || entry.kind == "INDEX ATTACH";
         if phase == Phase::Refresh || over_rows && self.functions {
             around.push(Around::names(&self.source.search_path));
         }

@@ -135,15 +135,15 @@ async fn sums(
         };
         // In arrays: a SELECT has at most 1,664 columns.
         format!(
-            "SELECT count(*), sum({})::pg_catalog.text, ARRAY[{}]::pg_catalog.int8[], ARRAY[{}]::pg_catalog.text[] FROM ({}) h",
+            "SELECT pg_catalog.count(*), pg_catalog.sum({})::pg_catalog.text, ARRAY[{}]::pg_catalog.int8[], ARRAY[{}]::pg_catalog.text[] FROM ({}) h",
             number(&whole("h", columns.len())),
-            each(|cell| format!("count({cell})")),
-            each(|cell| format!("sum({})", number(cell))),
+            each(|cell| format!("pg_catalog.count({cell})")),
+            each(|cell| format!("pg_catalog.sum({})", number(cell))),
             hashed(table, columns.iter().map(|(_, t)| text(t)), None)
         )
     };
     let ask = async |session: &Session, side: Side, sql: String| {
-        let row = session.query_one(&sql, &[]).await.map_err(Error::on(
+        let row = session.query_of_table(&sql).await.map_err(Error::on(
             side,
             format!("comparing {} as text", table.display),
         ))?;
@@ -172,11 +172,7 @@ fn hashed<'a>(
         .map(|(i, text)| format!("pg_catalog.md5({text}) AS c{i}"))
         .collect();
     cells.extend(key.map(|key| format!("{key} AS k")));
-    format!(
-        "SELECT {} FROM {} t OFFSET 0",
-        cells.join(", "),
-        table.from()
-    )
+    format!("SELECT {} FROM {} OFFSET 0", cells.join(", "), table.rows())
 }
 
 /// The md5 of a row.
@@ -213,7 +209,7 @@ async fn rows(
             cells.collect::<Vec<_>>().join(", ', ', ")
         );
         format!(
-            "SELECT h.k, {} AS r, mod({}, {PARTS}) AS p FROM ({}) h",
+            "SELECT h.k, {} AS r, pg_catalog.mod({}, {PARTS}) AS p FROM ({}) h",
             number(&whole("h", columns.len())),
             number("pg_catalog.md5(h.k)"),
             hashed(table, columns.iter().map(|(_, t)| text(t)), Some(&key))
@@ -222,8 +218,10 @@ async fn rows(
     let (here, there) = (query(|t| &t.here), query(|t| &t.there));
     let attempt = || format!("looking for the rows of {} that differ", table.display);
     let parts = async |session: &Session, side: Side, of: &str| {
-        let sql = format!("SELECT p, count(*), sum(r)::pg_catalog.text FROM ({of}) q GROUP BY p");
-        let found = session.query(&sql, &[]).await;
+        let sql = format!(
+            "SELECT p, pg_catalog.count(*), pg_catalog.sum(r)::pg_catalog.text FROM ({of}) q GROUP BY p"
+        );
+        let found = session.rows_of_table(&sql, &[]).await;
         let found = found.map_err(Error::on(side, attempt()))?;
         let part = |row: &tokio_postgres::Row| {
             let count: i64 = row.get(1);
@@ -258,7 +256,7 @@ async fn rows(
     }
     let of_parts = async |session: &Session, side: Side, of: &str| {
         let sql = format!("SELECT k, r FROM ({of}) q WHERE p = ANY ($1)");
-        let found = session.query(&sql, &[&chosen]).await;
+        let found = session.rows_of_table(&sql, &[&chosen]).await;
         let found = found.map_err(Error::on(side, attempt()))?;
         let row = |row: &tokio_postgres::Row| (row.get::<_, String>(0), row.get::<_, i64>(1));
         Ok::<HashMap<String, i64>, Error>(found.iter().map(row).collect())
@@ -302,10 +300,10 @@ pub async fn hash(
 ) -> Result<(i64, Option<String>)> {
     let sum = number(&format!("pg_catalog.md5({text})"));
     let sql = format!(
-        "SELECT count({text}), sum({sum})::pg_catalog.text FROM {} t",
-        table.from()
+        "SELECT pg_catalog.count({text}), pg_catalog.sum({sum})::pg_catalog.text FROM {}",
+        table.rows()
     );
-    let row = session.query_one(&sql, &[]).await.map_err(Error::on(
+    let row = session.query_of_table(&sql).await.map_err(Error::on(
         side,
         format!("comparing {} as text", table.display),
     ))?;

@@ -149,7 +149,7 @@ async fn one(
 
 async fn count(target: &Session, table: &TablePlan) -> Result<u64> {
     let sql = format!("SELECT count(*) FROM {}", table.from());
-    let row = target.query_one(&sql, &[]).await.map_err(Error::on(
+    let row = target.query_of_table(&sql).await.map_err(Error::on(
         Side::Target,
         format!("counting {}", table.display),
     ))?;

@@ -13,7 +13,7 @@ use futures::SinkExt;
 use serde::Serialize;
 
 use crate::cli::Overflow;
-use crate::connect::{BARE_NAMES, FULL_NAMES, Session, quote};
+use crate::connect::{Session, quote};
 use crate::copy::Job;
 use crate::copy::convert::conversion;
 use crate::copy::read::Reader;
@@ -138,12 +138,8 @@ impl Check<'_> {
         ]));
         let attempt = format!("sampling {}", self.table.display);
         let statement = self.source_query(tablesample);
-        let on = || Error::on(Side::Source, attempt.clone());
-        // As in `query_of_table`.
-        let bare = self.source.batch_execute(BARE_NAMES).await;
-        bare.map_err(on())?;
         let mut reader =
-            Reader::of_statement(self.source, Side::Source, &statement, 2, attempt.clone()).await?;
+            Reader::of_statement(self.source, Side::Source, &statement, 2, attempt).await?;
         self.execute(
             "CREATE TEMPORARY TABLE pgv2rs_sample (n pg_catalog.int8, r pg_catalog.float4[])",
         )
@@ -158,8 +154,6 @@ impl Check<'_> {
                 .count();
             sampled.different += (ours.len().max(theirs.len()) - equal) as u64;
         }
-        let full = self.source.batch_execute(FULL_NAMES).await;
-        full.map_err(on())?;
         self.execute("DROP TABLE pg_temp.pgv2rs_sample").await
     }
 
