@@ -139,3 +139,66 @@ fn moves_to_postgresql_17_as_real_arrays() {
         "SELECT id, body, len, v::real[]::text FROM \"Odd schema\".\"T a\" ORDER BY id",
     );
 }
+
+/// Types of PostgreSQL's own extensions: some in binary with OIDs of their cluster inside, some as text only.
+#[test]
+fn types_and_indexes_of_contrib_come_with_their_rows() {
+    let pair = Pair {
+        source: Db::create(&Place::source(), &unique("contrib")),
+        target: Db::create(&Place::named("PGV2RS_TEST_TARGET17"), &unique("contrib")),
+    };
+    pair.source.exec(
+        "CREATE EXTENSION vector; CREATE SCHEMA \"Ext\"; CREATE EXTENSION hstore; CREATE EXTENSION citext SCHEMA \"Ext\"; CREATE EXTENSION ltree; CREATE EXTENSION cube; CREATE EXTENSION isn;
+         CREATE EXTENSION seg SCHEMA \"Ext\"; CREATE EXTENSION intarray; CREATE EXTENSION pg_trgm; CREATE EXTENSION btree_gist; CREATE EXTENSION earthdistance",
+    );
+    // A type, and two values of it.
+    let types = [
+        ("hstore", r#"a=>1, b=>NULL, "c \"d"=>é"#, ""),
+        ("\"Ext\".citext", "ABC é", ""),
+        ("ltree", "a.B.c_1", "x"),
+        ("lquery", "a.*{1,2}.!b|c", "*"),
+        ("ltxtquery", "a & !b*@", "c"),
+        ("cube", "(1,2),(3,-4.5)", "(0)"),
+        ("isbn13", "978-0-393-04002-9", "978-0-393-04002-9!"),
+        ("ean13", "9780393040029", "4006381333931"),
+        ("issn", "1436-4522", "0000-0000"),
+        ("\"Ext\".seg", "1.50 .. 2.500", "<0.00 .. 1"),
+        ("query_int", "1 & (2|!3)", "7"),
+        ("earth", "(6378168,0,0)", "(0,6378168,0)"),
+    ];
+    let mut queries = Vec::new();
+    for (i, (ty, one, other)) in types.iter().enumerate() {
+        let (one, other) = (one.replace('\'', "''"), other.replace('\'', "''"));
+        pair.source.exec(&format!(
+            "CREATE DOMAIN d{i} AS {ty} CHECK (VALUE IS NULL OR length(VALUE::text) >= 0); CREATE TYPE c{i} AS (n int, one {ty}, many {ty}[], d d{i}, m money);
+             CREATE TABLE t{i} (id int PRIMARY KEY, one {ty}, many {ty}[], d d{i}, ds d{i}[], c c{i}, cs c{i}[], v vector(2), note text DEFAULT 'x');
+             INSERT INTO t{i} SELECT g, w.x, ARRAY[[w.x, NULL], [w.x, w.x]], w.x::d{i}, ARRAY[w.x]::d{i}[], ROW(g, w.x, ARRAY[w.x, NULL], w.x::d{i}, '1.5'::money)::c{i}, ARRAY[ROW(g, w.x, '{{}}'::{ty}[], NULL::d{i}, NULL::money)::c{i}, NULL], ARRAY[g, g / 3.0]::vector
+               FROM (VALUES (1, '{one}'::{ty}), (2, '{other}'), (3, NULL)) w(g, x);
+             INSERT INTO t{i} (id) VALUES (4)"
+        ));
+        queries.push(format!("SELECT id, one::text, many::text, array_dims(many), d::text, ds::text, c::text, cs::text, v::real[]::text, note FROM t{i} ORDER BY id"));
+    }
+    pair.source.exec(
+        "CREATE TABLE words (id int PRIMARY KEY, w text, c \"Ext\".citext UNIQUE, h hstore, p ltree, i int[], at int, during int4range, v vector(2), EXCLUDE USING gist (at WITH =, during WITH &&));
+         INSERT INTO words SELECT g, 'word ' || g, ('C' || g)::\"Ext\".citext, hstore('k', g::text), ('a.n' || g)::ltree, ARRAY[g, g + 1], g % 3, int4range(g, g + 1), ARRAY[g, 1]::vector FROM generate_series(1, 200) g;
+         CREATE INDEX trigrams ON words USING gin (w gin_trgm_ops); CREATE INDEX near ON words USING gist (w gist_trgm_ops(siglen=32)); CREATE INDEX keys ON words USING gin (h); CREATE INDEX paths ON words USING gist (p);
+         CREATE INDEX ints ON words USING gist (i gist__int_ops); CREATE INDEX lower ON words (lower(c)); CREATE INDEX far ON words USING gist (ll_to_earth(at, at)); ALTER TABLE words ADD CHECK (h OPERATOR(public.?) 'k')",
+    );
+    let outcome = pair.copy(&["--format", "real-array"]);
+    assert!(!outcome.err.contains("WARN"), "{}", outcome.everything());
+    for query in queries {
+        pair.same_answer(&query);
+    }
+    pair.same_answer("SELECT id, w, c, h, p, i, at, during, v::real[] FROM words ORDER BY id");
+    pair.same_answer("SELECT indexrelid::regclass::text, indisvalid FROM pg_index WHERE indrelid = 'words'::regclass ORDER BY 1");
+    for side in [&pair.source, &pair.target] {
+        side.exec("SET search_path = public, \"Ext\"; SET enable_seqscan = off");
+    }
+    pair.same_answer("SELECT id FROM words WHERE c = 'c7' AND i @@ '7 & 8' AND h @> 'k=>7' AND p ~ 'a.*' AND w % 'word 7'");
+    let there = "INSERT INTO words (id, at, during) VALUES (0, 1, '[1,2)')";
+    assert!(
+        pair.target
+            .try_exec(there)
+            .is_err_and(|e| e.starts_with("23P01"))
+    );
+}
