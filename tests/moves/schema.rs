@@ -332,3 +332,61 @@ fn checks_of_domains_wait_for_the_rows_too() {
     assert_eq!(pair.target.one(valid), "known");
     pair.same_answer("SELECT t.id, u.id, w.id FROM t, u, w");
 }
+
+/// PostgreSQL's operators over arrays look for that of the elements when they run, and PGVecto.rs's types have none.
+#[test]
+fn arrays_of_vectors_are_compared_and_searched_as_before() {
+    let pair = Pair::with(
+        "CREATE TABLE items (id int, g text, v vector(3)); INSERT INTO items VALUES (1, 'a', '[1,2,3]'), (2, 'a', '[2,0,1]'), (3, 'b', '[1,2,3]'), (4, 'b', NULL), (5, 'c', '[-0,1e20,0]');
+         CREATE TABLE lists (id int, vs vector[], ws vector(3)[], hs halfvec[]); INSERT INTO lists VALUES (1, '{\"[1,2,3]\",NULL,\"[0,1,2]\"}', '{\"[1,2,3]\",NULL,\"[-0,1,2]\"}', '{\"[1,2]\"}'),
+             (2, '[0:1]={\"[1]\",\"[2]\"}', '{}', NULL), (3, '{{\"[1,1,1]\"},{\"[2,2,2]\"}}', '{\"[1,1,1]\",\"[2,2,2]\"}', '{\"[1,2]\"}'), (4, NULL, '{\"[1,2,3]\"}', '{\"[5,2]\"}');
+         CREATE VIEW equal AS SELECT array_agg(v ORDER BY id) = array_agg(v ORDER BY g, id) AS a, array_agg(v) <> array_agg(v ORDER BY id DESC) AS b, array_agg(v) IS DISTINCT FROM NULL AS c FROM items;
+         CREATE VIEW places AS SELECT array_position(array_agg(v ORDER BY id), '[2,0,1]') AS a, array_positions(array_agg(v ORDER BY id), '[1,2,3]') AS b, array_position(array_agg(v ORDER BY id), '[0,1e20,0]') AS c, array_position(array_agg(v ORDER BY id), '[1,2,3]', 2) AS d, array_position(array_agg(v ORDER BY id), NULL) AS e FROM items;
+         CREATE VIEW held AS SELECT id, vs = ws AS a, vs @> ws AS b, ws <@ vs AS c, vs && ws AS d, vs IS NOT DISTINCT FROM ws AS e, vs <> '{\"[1,2,3]\"}' AS f, CASE vs WHEN ws THEN 1 ELSE 2 END AS g, (hs || '[5,2]'::halfvec) && hs AS h FROM lists;
+         CREATE VIEW any_of AS SELECT i.id, l.id AS l FROM items i, lists l WHERE i.v = ANY (l.ws);
+         CREATE VIEW parts AS SELECT id, count(*) OVER (PARTITION BY hs) AS n FROM lists; CREATE VIEW counted AS SELECT count(DISTINCT hs) AS n FROM lists;
+         CREATE VIEW cut AS SELECT id, vs[1:1] = ws[1:1] AS a, vs[1] = ws[1] AS b, array_append(vs, ws[1]) = array_cat(vs, ws[1:1]) AS c FROM lists WHERE id IN (1, 4);
+         CREATE FUNCTION same(n int) RETURNS text LANGUAGE plpgsql AS $$ DECLARE a vector[]; b vector[]; BEGIN SELECT array_agg(v ORDER BY id) INTO a FROM items; SELECT l.ws INTO b FROM lists l WHERE l.id = n;
+             RETURN concat(a = b, a @> b, b <@ a, a && b, array_position(a, b[1]), b[1] = ANY (a), b[1] = ANY (b), '[2,0,1]'::vector = ANY (a), a <> '{}'); END $$;
+         CREATE FUNCTION first(vs vector[]) RETURNS bool LANGUAGE sql AS $$ SELECT vs = ARRAY(SELECT v FROM items WHERE id < 3 ORDER BY id) AND vs = ARRAY['[1,2,3]', '[2,0,1]']::vector[] $$;
+         CREATE VIEW firsts AS SELECT first(array_agg(v ORDER BY id)) AS a FROM items WHERE id < 3",
+    );
+    pair.copy(&[]);
+    for view in ["equal", "places", "any_of", "counted", "firsts"] {
+        pair.same_answer(&format!("SELECT x::text FROM {view} x ORDER BY 1"));
+    }
+    for view in ["held", "parts", "cut"] {
+        pair.same_answer(&format!("SELECT x::text FROM {view} x ORDER BY id"));
+    }
+    pair.same_answer("SELECT n, same(n) FROM generate_series(1, 4) n");
+}
+
+#[test]
+fn what_needs_an_order_of_arrays_of_vectors_is_named() {
+    let views = [
+        "SELECT id FROM lists ORDER BY vs",
+        "SELECT vs FROM lists GROUP BY vs",
+        "SELECT DISTINCT vs FROM lists",
+        "SELECT vs FROM lists UNION SELECT vs FROM lists",
+        "SELECT max(vs) AS m FROM lists",
+        "SELECT GREATEST(vs, vs[1:2]) AS m FROM lists",
+        "SELECT array_remove(vs, '[1,2,3]') AS m FROM lists",
+        "SELECT array_replace(vs, '[1,2,3]', '[3,2,1]') AS m FROM lists",
+        "SELECT id FROM lists WHERE vs < vs[1:1]",
+        "SELECT array_agg(DISTINCT vs) AS m FROM lists",
+        "SELECT a.id FROM lists a JOIN lists b USING (vs)",
+        "SELECT array_agg(v) > array_agg(v ORDER BY id) AS m FROM items",
+        "SELECT rank() OVER (ORDER BY vs) AS r FROM lists",
+    ];
+    let pair = Pair::with(
+        "CREATE TABLE items (id int, v vector(3)); INSERT INTO items VALUES (1, '[1,2,3]');
+         CREATE TABLE lists (id int, vs vector[]); INSERT INTO lists VALUES (1, '{\"[1,2,3]\"}')",
+    );
+    for (n, view) in views.iter().enumerate() {
+        pair.source.exec(&format!("CREATE VIEW v{n}_ AS {view}"));
+    }
+    let plan = pair.run(&["--dry-run"]);
+    for n in 0..views.len() {
+        plan.refused(2, &[&format!("view public.v{n}_")]);
+    }
+}

@@ -5,7 +5,7 @@
 //! to be compared to be shown (DISTINCT, GROUP BY, UNION), that is a problem.
 
 use super::kinds::Kind;
-use super::{Words, bare, casts, literals, operand};
+use super::{Words, arrays, bare, casts, literals, operand};
 use crate::syntax::{child, name};
 use crate::types::TargetType;
 use squawk_syntax::ast::{self, AstNode};
@@ -26,15 +26,9 @@ pub(super) fn rows(words: &mut Words, node: &SyntaxNode) -> Option<String> {
     {
         return None;
     }
-    let sign: String = node
-        .children_with_tokens()
-        .filter(|part| part.as_node() != Some(&left) && part.as_node() != Some(&right))
-        .filter(|part| !part.kind().is_trivia())
-        .map(|part| part.to_string().to_ascii_uppercase())
-        .collect();
-    let sign: Vec<&str> = sign.split_ascii_whitespace().collect();
+    let sides = [left, right];
     // A row that is NULL as a whole, as OLD is in an INSERT, is compared to nothing by the operators.
-    let (operator, test) = match sign.join(" ").as_str() {
+    let (operator, test) = match sign(node, &sides).as_str() {
         "=" => ("*=", ""),
         "<>" | "!=" => ("*<>", ""),
         "IS DISTINCT FROM" => ("*<>", " IS NOT FALSE"),
@@ -42,10 +36,23 @@ pub(super) fn rows(words: &mut Words, node: &SyntaxNode) -> Option<String> {
         _ => return None,
     };
     words.note("compares whole rows with vectors in them by their bytes, since the target has no equality of vectors: equal values in another form, such as 1.0 and 1.00, are different there");
-    let [left, right] = [left, right].map(|side| words.say(&side));
+    let [left, right] = sides.map(|side| words.say(&side));
     Some(format!(
         "(({left} OPERATOR(pg_catalog.{operator}) {right}){test})"
     ))
+}
+
+/// What stands between two operands, in capitals.
+pub(super) fn sign(node: &SyntaxNode, sides: &[SyntaxNode; 2]) -> String {
+    let between = node
+        .children_with_tokens()
+        .filter(|part| part.as_node().is_none_or(|part| !sides.contains(part)))
+        .filter(|part| !part.kind().is_trivia());
+    let sign: String = between
+        .map(|part| part.to_string().to_ascii_uppercase())
+        .collect();
+    let words: Vec<&str> = sign.split_ascii_whitespace().collect();
+    words.join(" ")
 }
 
 /// `ROW(a, v) IS DISTINCT FROM ROW(b, w)`, `(a, v) = (b, w)`: PostgreSQL compares the parts one by one.
@@ -60,7 +67,11 @@ pub(super) fn tuples(words: &mut Words, node: &SyntaxNode) -> Option<String> {
     for pair in lefts.into_iter().zip(rights) {
         let pair = [pair.0, pair.1];
         let of = pair.iter().find_map(|part| compared(words, part));
-        if let Some(of) = of.filter(|of| *of != TargetType::Svector || is_equality(node)) {
+        let sortable = |of: &Kind| matches!(of, Kind::Vector(of) if *of != TargetType::Svector);
+        if matches!(of, Some(Kind::Vectors(_))) && !is_equality(node) {
+            words.cannot(UNNAMED);
+        }
+        if let Some(of) = of.filter(|of| sortable(of) || is_equality(node)) {
             for part in pair {
                 let text = as_values(words, &part, of);
                 said.push((part, text));
@@ -153,7 +164,8 @@ pub(super) fn counted(words: &mut Words, list: &SyntaxNode) -> Option<String> {
 /// A key of an order that is a vector.
 pub(super) fn sorted(words: &mut Words, sort_by: &SyntaxNode) -> Option<String> {
     let key = sort_by.children().next()?;
-    let of = compared(words, &key).filter(|of| *of != TargetType::Svector)?;
+    let sortable = |of: &Kind| matches!(of, Kind::Vector(of) if *of != TargetType::Svector);
+    let of = compared(words, &key).filter(sortable)?;
     let select = sort_by.ancestors().skip(1).find_map(ast::Select::cast);
     if select.is_some_and(|select| child::<ast::GroupByClause>(select.syntax()).is_some()) {
         return None;
@@ -247,23 +259,30 @@ fn shows_vector(words: &Words, clause: &SyntaxNode) -> bool {
 }
 
 fn compares(words: &Words, node: &SyntaxNode) -> bool {
-    matches!(words.kind(node), Kind::Vector(to) if !matches!(to, TargetType::RealArray | TargetType::Bvector))
+    match words.kind(node) {
+        Kind::Vector(to) => !matches!(to, TargetType::RealArray | TargetType::Bvector),
+        Kind::Vectors(to) => to != TargetType::RealArray,
+        _ => false,
+    }
 }
 
-/// The type of a vector that has to be compared as something else. Bits are said as bits, and arrays compare themselves.
-fn compared(words: &mut Words, node: &SyntaxNode) -> Option<TargetType> {
+/// What a vector is, or an array of them, that has to be compared as something else. Bits are said as bits, and arrays compare themselves.
+fn compared(words: &mut Words, node: &SyntaxNode) -> Option<Kind> {
     if !compares(words, node) {
         return None;
     }
-    words.compared = true;
-    match words.kind(node) {
-        Kind::Vector(of) => Some(of),
-        _ => None,
-    }
+    let kind = words.kind(node);
+    words.compared |= kind.is_vector() == Some(true);
+    Some(kind)
 }
 
 /// A vector as what is compared in its place. The text of a sparse vector is the same for equal ones.
-fn as_values(words: &mut Words, node: &SyntaxNode, beside: TargetType) -> String {
+fn as_values(words: &mut Words, node: &SyntaxNode, beside: Kind) -> String {
+    let beside = match beside {
+        Kind::Vector(of) => of,
+        Kind::Vectors(of) => return arrays::as_texts(words, node, of),
+        _ => return words.say(node),
+    };
     let kind = words.kind(node);
     let said = words.say(node);
     let inner = bare(node);

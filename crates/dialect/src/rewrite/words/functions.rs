@@ -4,7 +4,7 @@
 //! (PGVecto.rs measures in `real`). A function without an equal is a problem.
 
 use super::kinds::Kind;
-use super::{Owner, Words, casts, equality, operand, operators, settings, sums};
+use super::{Owner, Words, arrays, casts, equality, operand, operators, settings, sums};
 use crate::rewrite::written::integer;
 use crate::syntax::{all, child, name};
 use crate::types::TargetType;
@@ -82,6 +82,12 @@ fn of_another(words: &mut Words, call: &SyntaxNode, callee: &SyntaxNode) -> Stri
         parts.push((callee.clone(), name));
         return words.say_with(call, &parts);
     }
+    let args = args(call);
+    let mut parts = arrays::called(words, &plain.to_ascii_lowercase(), call, &args);
+    if !parts.is_empty() {
+        parts.push((callee.clone(), name));
+        return words.say_with(call, &parts);
+    }
     let said = match name.as_str() {
         "count" => child::<ast::ArgList>(call).and_then(|list| {
             Some((
@@ -93,7 +99,7 @@ fn of_another(words: &mut Words, call: &SyntaxNode, callee: &SyntaxNode) -> Stri
         | "pg_catalog.set_config"
         | "current_setting"
         | "pg_catalog.current_setting" => {
-            let setting = args(call).into_iter().next();
+            let setting = args.into_iter().next();
             setting
                 .and_then(|setting| Some((setting.clone(), settings::in_string(words, &setting)?)))
         }
@@ -167,7 +173,7 @@ pub(super) fn callee(call: &SyntaxNode) -> Option<(Option<String>, String)> {
 }
 
 /// The arguments, without names and orders.
-fn args(call: &SyntaxNode) -> Vec<SyntaxNode> {
+pub(super) fn args(call: &SyntaxNode) -> Vec<SyntaxNode> {
     let list: Option<ast::ArgList> = child(call);
     let args = list.into_iter().flat_map(|list| list.args());
     args.filter_map(|arg| arg.expr())
@@ -315,6 +321,9 @@ pub(super) fn duplicable(node: &SyntaxNode) -> bool {
 impl Words<'_> {
     /// What a call gives.
     pub(super) fn call_kind(&self, call: &SyntaxNode) -> Kind {
+        if let Some(kind) = self.array_call_kind(call) {
+            return kind;
+        }
         let Some((schema, function)) = callee(call) else {
             return Kind::Unknown;
         };

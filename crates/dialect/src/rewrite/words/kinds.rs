@@ -20,6 +20,8 @@ pub(in super::super) enum Kind {
     Bits,
     /// What was a string of bits, and is an array of real on the target.
     BitArray,
+    /// An array of vectors, in the type that these have on the target.
+    Vectors(TargetType),
     /// An array of numbers.
     Array,
     Text,
@@ -56,6 +58,8 @@ pub(super) struct Scope {
 enum Source {
     Relation(u32),
     Query(SyntaxNode),
+    /// A call that gives rows of one value.
+    Call(SyntaxNode),
 }
 
 /// How far an expression is followed: through operands, and from a name to what a query shows under it, which may be that name again.
@@ -86,6 +90,15 @@ impl Scope {
                             .push(Source::Query(node));
                     }
                 }
+                SyntaxKind::FUNCTION_FROM_ITEM => {
+                    let call = node.children().next();
+                    for (name, call) in named_by(&node).into_iter().zip(call.iter().cycle()) {
+                        self.aliases
+                            .entry(name)
+                            .or_default()
+                            .push(Source::Call(call.clone()));
+                    }
+                }
                 SyntaxKind::WITH_TABLE => {
                     let alias = node
                         .children()
@@ -107,6 +120,23 @@ impl Scope {
 /// The first name that stands in a node, which is the one that it defines.
 fn first_name(node: &SyntaxNode) -> Option<String> {
     node.children().next().map(|first| name(&first))
+}
+
+/// The alias of a call in FROM, and of its first column.
+fn named_by(item: &SyntaxNode) -> Vec<String> {
+    let Some(alias) = child::<ast::FromAlias>(item) else {
+        return Vec::new();
+    };
+    let column = alias
+        .syntax()
+        .descendants()
+        .find(|part| part.kind() == SyntaxKind::COLUMN_NAME);
+    let names = first_name(alias.syntax()).into_iter();
+    names.chain(column.map(|column| name(&column))).collect()
+}
+
+fn first_child(node: &SyntaxNode) -> Vec<SyntaxNode> {
+    node.children().take(1).collect()
 }
 
 /// The alias of what stands in FROM.
@@ -154,43 +184,23 @@ impl Words<'_> {
             SyntaxKind::FIELD_EXPR if evidence::is_starred(node) => Kind::Unknown,
             SyntaxKind::NAME_REF | SyntaxKind::FIELD_EXPR => self.named(&evidence::names(node)),
             SyntaxKind::CAST_EXPR => self.cast_kind(node),
-            SyntaxKind::ARRAY_EXPR => Kind::Array,
+            SyntaxKind::ARRAY_EXPR => self.array_kind(node),
             SyntaxKind::CALL_EXPR => self.call_kind(node),
             SyntaxKind::BIN_EXPR => self.operation_kind(node),
             SyntaxKind::CASE_EXPR => self.first_vector(&results(node)),
             SyntaxKind::INDEX_EXPR => self.element_kind(node),
+            SyntaxKind::SLICE_EXPR => self.first_vector(&first_child(node)),
             SyntaxKind::SELECT | SyntaxKind::PAREN_SELECT => self.shown_kind(node),
             _ => Kind::Unknown,
         }
     }
 
-    /// What can be one of these is a vector if one of them is.
+    /// What can be one of these is a vector, or an array of them, if one of them is.
     pub(super) fn first_vector(&self, nodes: &[SyntaxNode]) -> Kind {
         let mut kinds = nodes.iter().map(|node| self.kind(node));
         kinds
-            .find(|kind| kind.is_vector() == Some(true))
+            .find(|kind| matches!(kind, Kind::Vector(_) | Kind::Vectors(_)))
             .unwrap_or(Kind::Unknown)
-    }
-
-    /// Of an array that the text makes.
-    fn element_kind(&self, node: &SyntaxNode) -> Kind {
-        let Some(array) = node.children().next().map(|array| bare(&array)) else {
-            return Kind::Unknown;
-        };
-        match array.kind() {
-            SyntaxKind::ARRAY_EXPR => {
-                let elements: Vec<SyntaxNode> = array.children().collect();
-                self.first_vector(&elements)
-            }
-            SyntaxKind::CAST_EXPR => match array.children().next().map(|array| bare(&array)) {
-                Some(inner) if inner.kind() == SyntaxKind::ARRAY_EXPR => {
-                    let elements: Vec<SyntaxNode> = inner.children().collect();
-                    self.first_vector(&elements)
-                }
-                _ => Kind::Unknown,
-            },
-            _ => Kind::Unknown,
-        }
     }
 
     /// Of a query that stands for a value: its only column.
@@ -215,11 +225,15 @@ impl Words<'_> {
         }
     }
 
-    fn named(&self, parts: &[String]) -> Kind {
+    pub(super) fn named(&self, parts: &[String]) -> Kind {
         match parts {
             [column] => self.scope.known.get(column).copied().unwrap_or_else(|| {
                 let oids = self.scope.relations.iter();
-                one(oids.map(|oid| self.column(*oid, column)))
+                let calls = self.scope.aliases.get(column).into_iter().flatten();
+                let calls = calls.filter(|source| matches!(source, Source::Call(_)));
+                one(oids
+                    .map(|oid| self.column(*oid, column))
+                    .chain(calls.map(|call| self.of_source(call, column))))
             }),
             [qualifier, column] => match self.scope.aliases.get(qualifier) {
                 Some(sources) => one(sources.iter().map(|source| self.of_source(source, column))),
@@ -245,7 +259,7 @@ impl Words<'_> {
         };
         let relation = |source: &Source| match source {
             Source::Relation(oid) => Some(*oid),
-            Source::Query(_) => None,
+            Source::Query(_) | Source::Call(_) => None,
         };
         let sources = self.scope.aliases.get(qualifier)?;
         Some(sources.iter().filter_map(relation).collect())
@@ -254,6 +268,10 @@ impl Words<'_> {
     fn of_source(&self, source: &Source, column: &str) -> Kind {
         match source {
             Source::Relation(oid) => self.column(*oid, column),
+            Source::Call(call) => match self.kind(call) {
+                vector @ Kind::Vector(_) if !is_ordinality(call, column) => vector,
+                _ => Kind::Unknown,
+            },
             Source::Query(query) => {
                 let mut targets = query.descendants().filter_map(ast::Target::cast);
                 let target =
@@ -293,6 +311,11 @@ impl Words<'_> {
     /// What a value of a type is.
     pub(in super::super) fn type_kind(&self, ty: &ast::Type) -> Kind {
         match self.written(ty) {
+            Some(found)
+                if found.array && !matches!(found.from, SourceType::Bit | SourceType::Varbit) =>
+            {
+                Kind::Vectors(self.usual(found.from))
+            }
             Some(found) if found.array => Kind::Other,
             Some(found) if matches!(found.from, SourceType::Bit | SourceType::Varbit) => Kind::Bits,
             Some(found) => Kind::Vector(self.usual(found.from)),
@@ -361,6 +384,18 @@ impl Words<'_> {
     }
 }
 
+/// Whether a name is that of the number beside what a call gives.
+fn is_ordinality(call: &SyntaxNode, column: &str) -> bool {
+    let item = call.parent();
+    let mut columns = item.iter().flat_map(|item| item.descendants());
+    column == "ordinality"
+        || columns
+            .by_ref()
+            .filter(|part| part.kind() == SyntaxKind::COLUMN_NAME)
+            .skip(1)
+            .any(|part| name(&part) == column)
+}
+
 /// The kind that all agree on; where one knows and others do not, that one's.
 fn one(kinds: impl Iterator<Item = Kind>) -> Kind {
     let mut found = Kind::Unknown;
@@ -376,7 +411,7 @@ fn one(kinds: impl Iterator<Item = Kind>) -> Kind {
 pub(super) fn of_change(change: &TypeChange) -> Kind {
     let of_bits = matches!(change.from, SourceType::Bit | SourceType::Varbit);
     match change.to {
-        _ if change.array => Kind::Other,
+        to if change.array => Kind::Vectors(to),
         TargetType::RealArray if of_bits => Kind::BitArray,
         to => Kind::Vector(to),
     }

@@ -6,6 +6,7 @@
 //! The text of pg_dump qualifies every name, and `pg_depend` has listed the members of pgvector that the object needs. A body that
 //! is a string qualifies nothing and no catalog knows it: there a word is pgvector's unless something else has its name.
 
+mod arrays;
 mod casts;
 mod columns;
 mod equality;
@@ -176,9 +177,11 @@ impl<'a> Words<'a> {
     /// A node as the target says it, if it is one of those that may have to be said in another way.
     fn special(&mut self, node: &SyntaxNode) -> Option<String> {
         equality::look(self, node);
+        arrays::look(self, node);
         let text = match node.kind() {
             SyntaxKind::BIN_EXPR => equality::rows(self, node)
                 .or_else(|| equality::tuples(self, node))
+                .or_else(|| arrays::say(self, node))
                 .or_else(|| operators::say(self, node))
                 .or_else(|| equality::distinct_from(self, node)),
             SyntaxKind::CASE_EXPR => equality::case(self, node),
@@ -297,6 +300,7 @@ fn operand(node: &SyntaxNode, text: String) -> String {
             | SyntaxKind::CAST_EXPR
             | SyntaxKind::INDEX_EXPR
             | SyntaxKind::ARRAY_EXPR
+            | SyntaxKind::SLICE_EXPR
     );
     if tight { text } else { format!("({text})") }
 }

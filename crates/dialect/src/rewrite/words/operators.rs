@@ -6,7 +6,7 @@
 
 use super::kinds::Kind;
 use super::{
-    Owner, Place, Words, above, casts, columns, functions, literals, operand, sorting, sums,
+    Owner, Place, Words, above, arrays, casts, columns, functions, literals, operand, sorting, sums,
 };
 use crate::syntax::name;
 use crate::types::TargetType;
@@ -132,7 +132,7 @@ fn pgvectors(words: &mut Words, node: &SyntaxNode) -> Option<Operation> {
                 return None;
             }
             Joined::Unknown => {}
-            Joined::Text | Joined::Others => return None,
+            Joined::Text | Joined::Arrays | Joined::Others => return None,
         }
     }
     // PostgreSQL has operators of these names for its own types.
@@ -375,6 +375,8 @@ fn is_constant(node: &SyntaxNode) -> bool {
 enum Joined {
     Vectors,
     Text,
+    /// Arrays of vectors, or vectors to such arrays: the operator is PostgreSQL's.
+    Arrays,
     /// Arrays, documents, bits: nothing of pgvector's.
     Others,
     Unknown,
@@ -389,6 +391,7 @@ fn join(left: Kind, right: Kind) -> Joined {
         (Kind::Vector(_), Kind::Vector(_) | Kind::Literal) | (Kind::Literal, Kind::Vector(_)) => {
             Joined::Vectors
         }
+        (Kind::Vectors(_), _) | (_, Kind::Vectors(_)) => Joined::Arrays,
         (Kind::Array, _) | (_, Kind::Array) => Joined::Others,
         (Kind::Text, _) | (_, Kind::Text) | (Kind::Literal, Kind::Literal | Kind::Other) => {
             Joined::Text
@@ -407,6 +410,9 @@ impl Words<'_> {
         match operation.operator.as_str() {
             "||" => match self.joined(node) {
                 Joined::Text => Kind::Text,
+                Joined::Arrays => {
+                    arrays::array_of(self.first_vector(&[operation.left, operation.right]))
+                }
                 Joined::Others => Kind::Other,
                 Joined::Unknown if self.is_bare() => Kind::Unknown,
                 Joined::Vectors | Joined::Unknown => {
@@ -454,6 +460,8 @@ impl Words<'_> {
                 Joined::Vectors if so_far == Kind::Literal => beside,
                 Joined::Vectors => so_far,
                 Joined::Text => Kind::Text,
+                Joined::Arrays if matches!(so_far, Kind::Vectors(_)) => so_far,
+                Joined::Arrays => beside,
                 Joined::Others => Kind::Other,
                 Joined::Unknown => Kind::Unknown,
             };
