@@ -3,6 +3,7 @@
 
 use futures::future::join;
 use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
 
 use super::bodies::{self, Seen};
 use super::composites::{self, Composite};
@@ -96,7 +97,7 @@ pub async fn rehearse(
             .batch_execute(&format!("ROLLBACK TO {SAVEPOINT}"))
             .await
             .map_err(attempt)?;
-        let Some(severity) = severity(&step) else {
+        let Some(severity) = severity(&step, error.code()) else {
             continue;
         };
         let finding = Finding::new(
@@ -104,7 +105,7 @@ pub async fn rehearse(
             &step.object,
             format!("the target refuses it: {}", said(&step, &error)),
         )
-        .remedy(remedy(&step));
+        .remedy(remedy(&step, severity));
         let relation = step
             .id
             .filter(|id| id.class == class::RELATION)
@@ -181,17 +182,18 @@ async fn take_away(
     Ok(waiting)
 }
 
-fn remedy(step: &Step) -> String {
+fn remedy(step: &Step, severity: Severity) -> String {
     // Settings of a database are its owner's.
-    match step.object.starts_with("setting ") {
-        true => format!("as the database's owner or a superuser: {}, and run again; --allow-findings goes on without it", step.shown().join("; ")),
-        false => "mend what the message names on the target, or let --allow-findings leave the object out".into(),
+    match (step.object.starts_with("setting "), severity) {
+        (true, Severity::Note) => "it is left out: where the application relies on it, do without or move to a PostgreSQL that knows it".into(),
+        (true, _) => format!("as the database's owner or a superuser: {}, and run again; --allow-findings goes on without it", step.shown().join("; ")),
+        (false, _) => "mend what the message names on the target, or let --allow-findings leave the object out".into(),
     }
 }
 
 /// For a GRANT or REVOKE that is not the role's to do the server has a warning only.
 async fn not_granted(client: &Client, step: &Step) -> Result<Option<Refused>> {
-    if severity(step).is_none() || held(client, &step.statements).await? {
+    if severity(step, None).is_none() || held(client, &step.statements).await? {
         return Ok(None);
     }
     let reason = "the target's role may not grant or revoke what it says, or not all of it; the server only warns of that";
@@ -254,12 +256,16 @@ fn said(step: &Step, error: &tokio_postgres::Error) -> String {
 }
 
 /// What a refusal of the step means; nothing, where what it is for is asked after all steps.
-fn severity(step: &Step) -> Option<Severity> {
+fn severity(step: &Step, code: Option<&SqlState>) -> Option<Severity> {
     // CREATE EXTENSION has given the extension its comment already; only its owner may do so again.
     let of_extension = step.object.starts_with("COMMENT EXTENSION ");
     match step.object.as_str() {
         crate::roles::GRANT => None,
         _ if of_extension => Some(Severity::Note),
+        // Of a role that is not there no setting is a step, so that what is undefined is the setting: the source's PostgreSQL is newer.
+        object if object.starts_with("setting ") && code == Some(&SqlState::UNDEFINED_OBJECT) => {
+            Some(Severity::Note)
+        }
         _ => Some(Severity::Decision),
     }
 }

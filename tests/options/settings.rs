@@ -124,6 +124,34 @@ fn a_fence_around_the_source_does_not_close_the_target() {
         .exec("INSERT INTO t VALUES (2, NULL)");
 }
 
+/// The source's PostgreSQL is newer: nobody has to decide about what the target has never heard of. What it knows and refuses is asked.
+#[test]
+fn a_setting_that_the_target_does_not_know_stays_behind_with_a_note() {
+    let pair = Pair::with("CREATE TABLE t (id int, v vector(1)); INSERT INTO t VALUES (1, '[1]')");
+    let role = Role::create(&[Place::source(), Place::target()], "");
+    let known = "SELECT EXISTS (SELECT FROM pg_settings WHERE name = 'transaction_timeout')";
+    assert_eq!(
+        (pair.source.one(known), pair.target.one(known)),
+        ("t".into(), "f".into())
+    );
+    set(&pair, "transaction_timeout = '1h'");
+    set(&pair, "work_mem = '5MB'");
+    pair.source.exec(&format!(
+        "ALTER ROLE {} IN DATABASE {} SET transaction_timeout = '2h'",
+        role.name, pair.source.place.database
+    ));
+    pair.copy(&[]).says(&[
+        "setting transaction_timeout of the database",
+        &format!(
+            "setting transaction_timeout of role {} in the database",
+            role.name
+        ),
+        "unrecognized configuration parameter",
+        "it is left out",
+    ]);
+    assert_eq!(pair.target.place.session().one("SHOW work_mem"), "5MB");
+}
+
 /// The target would take the setting, and then refuse every connection.
 #[test]
 fn a_library_that_the_target_lacks_is_found_before_it_closes_the_database() {
