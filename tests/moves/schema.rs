@@ -390,3 +390,19 @@ fn what_needs_an_order_of_arrays_of_vectors_is_named() {
         plan.refused(2, &[&format!("view public.v{n}_")]);
     }
 }
+
+#[test]
+fn elements_of_arrays_and_aliases_of_parameters_are_known_as_vectors() {
+    let pair = Pair::with(
+        "CREATE TABLE items (id int, v vector(3)); INSERT INTO items VALUES (1, '[1,2,3]'), (2, '[2,0,1]');
+         CREATE FUNCTION total(VARIADIC vs vector[]) RETURNS float8 LANGUAGE sql AS $$ SELECT sum(x <-> '[0,0,0]') FROM unnest(vs) x $$;
+         CREATE FUNCTION numbered(vs vector[]) RETURNS float8 LANGUAGE sql AS $$ SELECT sum((t.e <-> '[0,0,0]') * t.n) FROM unnest(vs) WITH ORDINALITY t(e, n) $$;
+         CREATE FUNCTION apart(a vector, b vector) RETURNS float8 LANGUAGE plpgsql AS $$ DECLARE ar vector[]; BEGIN ar := ARRAY[a, b]; RETURN ar[1] <-> ar[2]; END $$;
+         CREATE FUNCTION aliased(vector) RETURNS float8 LANGUAGE plpgsql AS $$ DECLARE al ALIAS FOR $1; BEGIN RETURN al <-> '[1,1,1]'; END $$;
+         CREATE FUNCTION renamed(q vector) RETURNS float8 LANGUAGE plpgsql AS $$ DECLARE al ALIAS FOR q; d float8; BEGIN SELECT al <-> '[1,1,1]' INTO d; RETURN d; END $$;
+         CREATE FUNCTION each(vs vector[]) RETURNS float8 LANGUAGE plpgsql AS $$ DECLARE w vector; d float8 := 0; BEGIN FOREACH w IN ARRAY vs LOOP d := d + (w <-> '[1,1,1]'); END LOOP; RETURN d; END $$",
+    );
+    pair.copy(&[]);
+    pair.same_answer("SELECT round(total(VARIADIC array_agg(v ORDER BY id))::numeric, 4), round(numbered(array_agg(v ORDER BY id))::numeric, 4), round(each(array_agg(v ORDER BY id))::numeric, 4) FROM items");
+    pair.same_answer("SELECT round(apart(a.v, b.v)::numeric, 4), round(aliased(b.v)::numeric, 4), round(renamed(b.v)::numeric, 4) FROM items a, items b ORDER BY a.id, b.id");
+}

@@ -143,8 +143,16 @@ fn parsed(root: &SyntaxNode) -> Option<(SyntaxNode, String, bool)> {
     ))
 }
 
-/// The variables that a PL/pgSQL body declares.
+/// The variables that a PL/pgSQL body declares, and its other names of parameters.
 fn variables(words: &mut Words, tree: &SyntaxNode) {
+    for alias in all::<ast::PlpgsqlAliasDecl>(tree) {
+        let variable: Option<ast::PlpgsqlVarName> = child(alias.syntax());
+        let of: Option<ast::PlpgsqlAliasTarget> = child(alias.syntax());
+        if let (Some(variable), Some(of)) = (variable, of) {
+            let kind = words.parameter(&of.syntax().text().to_string());
+            words.know(&name(variable.syntax()), kind);
+        }
+    }
     for declared in all::<ast::PlpgsqlVarDecl>(tree) {
         let variable: Option<ast::PlpgsqlVarName> = child(declared.syntax());
         let kind = child::<ast::Type>(declared.syntax()).map(|ty| words.type_kind(&ty));

@@ -212,17 +212,24 @@ impl Words<'_> {
 
     fn literal(&self, node: &SyntaxNode) -> Kind {
         let text = node.text().to_string();
-        if let Some(number) = text.strip_prefix('$').and_then(|n| n.parse::<usize>().ok()) {
-            let kind = number
-                .checked_sub(1)
-                .and_then(|at| self.scope.numbered.get(at));
-            return kind.copied().unwrap_or(Kind::Unknown);
+        if text.starts_with('$') && !text.contains('\'') && !text.ends_with('$') {
+            return self.parameter(&text);
         }
         match text.bytes().next() {
             Some(b'0'..=b'9' | b'.') => Kind::Other,
             Some(b'b' | b'B' | b'x' | b'X') => Kind::Bits,
             _ => Kind::Literal,
         }
+    }
+
+    /// Of `$1`, or of a name.
+    pub(in super::super) fn parameter(&self, text: &str) -> Kind {
+        let Some(number) = text.strip_prefix('$') else {
+            return self.named(&[text.trim_matches('"').to_owned()]);
+        };
+        let at = number.parse().ok().and_then(|n: usize| n.checked_sub(1));
+        let kind = at.and_then(|at| self.scope.numbered.get(at));
+        kind.copied().unwrap_or(Kind::Unknown)
     }
 
     pub(super) fn named(&self, parts: &[String]) -> Kind {
