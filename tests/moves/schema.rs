@@ -391,6 +391,65 @@ fn what_needs_an_order_of_arrays_of_vectors_is_named() {
     }
 }
 
+/// PL/pgSQL casts what it is given; PGVecto.rs's casts to text write blanks.
+#[test]
+fn vectors_that_become_texts_in_plpgsql_read_as_before() {
+    let pair = Pair::with(
+        "CREATE TABLE items (id int, v vector(3), h halfvec(2)); INSERT INTO items VALUES (1, '[1,2,1e20]', '[0.5,2]');
+         CREATE FUNCTION returned(q vector) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN q; END';
+         CREATE FUNCTION given(q vector, h halfvec, OUT o text) LANGUAGE plpgsql AS 'DECLARE a varchar := q; b text; BEGIN b := h; o = q; o := o || a || b; END';
+         CREATE FUNCTION several(q vector) RETURNS SETOF text LANGUAGE plpgsql AS 'BEGIN RETURN NEXT q; RETURN NEXT ''x''; END';
+         CREATE FUNCTION kept(q vector) RETURNS vector LANGUAGE plpgsql AS 'DECLARE w vector := q; BEGIN w := q; RETURN w; END'",
+    );
+    pair.copy(&[]);
+    pair.same_answer("SELECT returned(v), given(v, h), kept(v)::real[] FROM items");
+    pair.same_answer("SELECT several(v) FROM items");
+}
+
+#[test]
+fn texts_of_arrays_and_documents_of_rows_are_named() {
+    let pair = Pair::with(
+        "CREATE TABLE items (id int, g text, v vector(3)); INSERT INTO items VALUES (1, 'a', '[1,2,3]');
+         CREATE VIEW cast_ AS SELECT array_agg(v)::text AS a FROM items;
+         CREATE VIEW joined_ AS SELECT array_to_string(array_agg(v), ';') AS a FROM items;
+         CREATE VIEW json_ AS SELECT json_agg(i) AS a FROM (SELECT id, v FROM items) i;
+         CREATE VIEW row_ AS SELECT i::text AS a FROM items i;
+         CREATE FUNCTION body_() RETURNS json LANGUAGE sql AS 'SELECT json_agg(i) FROM (SELECT id, v FROM items) i';
+         CREATE FUNCTION alias_() RETURNS json LANGUAGE sql AS 'SELECT row_to_json(i) FROM items i';
+         CREATE FUNCTION plpgsql_(vs vector[]) RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN vs; END';
+         CREATE VIEW without AS SELECT json_agg(i) AS a, array_agg(i.g)::text AS b FROM (SELECT id, g FROM items) i",
+    );
+    let outcome = pair.copy(&[]);
+    let note = "makes a text or a document of arrays or whole rows with vectors";
+    let notes = outcome.report()["findings"].as_array().expect("findings");
+    let named: Vec<&str> = notes
+        .iter()
+        .filter(|f| {
+            f["reason"]
+                .as_str()
+                .is_some_and(|reason| reason.contains(note))
+        })
+        .filter_map(|f| f["object"].as_str())
+        .collect();
+    for object in [
+        "view public.cast_",
+        "view public.joined_",
+        "view public.json_",
+        "view public.row_",
+    ] {
+        assert!(named.contains(&object), "{object} is not among {named:?}");
+    }
+    for function in ["body_", "alias_", "plpgsql_"] {
+        let object = format!("function public.{function}(");
+        assert!(
+            named.iter().any(|n| n.starts_with(&object)),
+            "{object} is not among {named:?}"
+        );
+    }
+    assert_eq!(named.len(), 7, "{named:?}");
+    pair.same_answer("SELECT w::text FROM without w");
+}
+
 #[test]
 fn elements_of_arrays_and_aliases_of_parameters_are_known_as_vectors() {
     let pair = Pair::with(

@@ -90,6 +90,7 @@ fn said<'a>(root: &SyntaxNode, mut words: Words<'a>) -> Option<Said<'a>> {
     let (tree, text, sound) = parsed(root)?;
     words.among_shapes = names_shapes(&root.text().to_string());
     whole::parameters(&mut words, root);
+    words.returns = returned(&words, root);
     variables(&mut words, &tree);
     words.look_around(&tree);
     let mut edits = Edits::default();
@@ -141,6 +142,14 @@ fn parsed(root: &SyntaxNode) -> Option<(SyntaxNode, String, bool)> {
         body.text().to_owned(),
         body.errors().is_empty(),
     ))
+}
+
+/// What a routine returns.
+fn returned(words: &Words, root: &SyntaxNode) -> Kind {
+    let ty = all::<ast::RetType>(root)
+        .next()
+        .and_then(|returned| child::<ast::Type>(returned.syntax()));
+    ty.map_or(Kind::Unknown, |ty| words.type_kind(&ty))
 }
 
 /// The variables that a PL/pgSQL body declares, and its other names of parameters.

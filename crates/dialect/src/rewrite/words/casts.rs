@@ -60,6 +60,9 @@ pub(super) fn say(words: &mut Words, node: &SyntaxNode) -> Option<String> {
         }
         None => {
             let Kind::Vector(from) = from else {
+                if is_text(&ty) {
+                    held_in_text(words, &inner);
+                }
                 return None;
             };
             let text = from_vector(words, &inner, from, &ty)?;
@@ -191,8 +194,7 @@ fn from_vector(
     ty: &ast::Type,
 ) -> Option<String> {
     let target = ty.syntax().text().to_string();
-    let is_text =
-        matches!(ty, ast::Type::VarcharType(_) | ast::Type::CharacterType(_)) || target == "text";
+    let is_text = is_text(ty);
     // Bits are said as bits, and numbers of a vector are real.
     let as_it_is = from == TargetType::Bvector
         || (target == "real[]" && matches!(from, TargetType::Vector | TargetType::RealArray));
@@ -206,6 +208,44 @@ fn from_vector(
         return Some(numbers);
     }
     text_of(words, from, said)
+}
+
+fn is_text(ty: &ast::Type) -> bool {
+    matches!(ty, ast::Type::VarcharType(_) | ast::Type::CharacterType(_))
+        || ty.syntax().text() == "text"
+}
+
+/// Vectors inside of what PostgreSQL makes a text or a document of.
+pub(super) fn held_in_text(words: &mut Words, node: &SyntaxNode) {
+    if words.holds_vectors(node) {
+        words.note("makes a text or a document of arrays or whole rows with vectors in them, in PGVecto.rs's form: with blanks, sparse ones counted from 0, bits as lists");
+    }
+}
+
+/// `t := q`, `RETURN q`: PL/pgSQL casts what it is given to the type of the variable or of the function.
+pub(super) fn assigned(words: &mut Words, expression: &SyntaxNode) -> Option<String> {
+    let statement = expression.parent()?;
+    let to = match statement.kind() {
+        SyntaxKind::PLPGSQL_RETURN_STMT | SyntaxKind::PLPGSQL_RETURN_NEXT_STMT => words.returns,
+        SyntaxKind::PLPGSQL_ASSIGN_STMT => {
+            let target: ast::PlpgsqlAssignTarget = child(&statement)?;
+            words.named(&[target.syntax().text().to_string().to_lowercase()])
+        }
+        SyntaxKind::PLPGSQL_VAR_INIT => {
+            let declared: ast::PlpgsqlVarDecl = ast::PlpgsqlVarDecl::cast(statement.parent()?)?;
+            words.type_kind(&child(declared.syntax())?)
+        }
+        _ => return None,
+    };
+    let target = expression.descendants().find_map(ast::Target::cast)?;
+    let value = target.syntax().children().next()?;
+    let alone = value.text() == expression.text().to_string().trim();
+    if to != Kind::Text || !alone {
+        return None;
+    }
+    held_in_text(words, &value);
+    let text = shown_in_text(words, &value)?;
+    Some(words.say_with(expression, &[(value, text)]))
 }
 
 pub(super) fn as_array(from: TargetType, text: String) -> String {

@@ -248,7 +248,7 @@ fn tested(words: &Words, node: &SyntaxNode) -> bool {
     values.into_iter().any(|value| compares(words, &value))
 }
 
-fn shows_vector(words: &Words, clause: &SyntaxNode) -> bool {
+pub(super) fn shows_vector(words: &Words, clause: &SyntaxNode) -> bool {
     let list: Option<ast::TargetList> = child(clause);
     let targets = list
         .into_iter()

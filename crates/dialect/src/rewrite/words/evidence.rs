@@ -178,9 +178,29 @@ impl Words<'_> {
                 // What `alias_of` asks for is a column of the row.
                 let column = [row.clone(), "*".to_owned()];
                 let relations = self.alias_of(&column).unwrap_or_default();
-                relations.into_iter().any(|oid| self.may_hold(oid))
+                relations.into_iter().any(|oid| self.may_hold(oid)) || self.query_shows_vectors(row)
             }
             _ => false,
+        }
+    }
+
+    /// Whether an expression holds vectors that PostgreSQL makes a text or a document of by itself. In a body a whole row may
+    /// be called by its name alone.
+    pub(super) fn holds_vectors(&self, node: &SyntaxNode) -> bool {
+        let inner = bare(node);
+        let named = || {
+            let row = name(&inner);
+            let relations = self.alias_of(&[row.clone(), "*".to_owned()]);
+            let relations = relations.unwrap_or_default();
+            !self.scope.known.contains_key(&row)
+                && (relations.into_iter().any(|oid| self.may_hold(oid))
+                    || self.query_shows_vectors(&row))
+        };
+        match self.kind(&inner) {
+            Kind::Vectors(of) => of != TargetType::RealArray,
+            Kind::Vector(_) => false,
+            _ if inner.kind() == SyntaxKind::NAME_REF && self.is_bare() && named() => true,
+            _ => self.is_row_of_vectors(&inner),
         }
     }
 

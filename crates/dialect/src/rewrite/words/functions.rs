@@ -47,6 +47,8 @@ pub(super) fn say(words: &mut Words, call: &SyntaxNode) -> Option<String> {
 
 /// Functions of PostgreSQL that make texts and documents of whatever they are given.
 const WRITERS: &[&str] = &[
+    "array_to_json",
+    "array_to_string",
     "concat",
     "concat_ws",
     "format",
@@ -71,9 +73,7 @@ fn of_another(words: &mut Words, call: &SyntaxNode, callee: &SyntaxNode) -> Stri
     let plain = name.strip_prefix("pg_catalog.").unwrap_or(&name);
     if WRITERS.contains(&plain.to_ascii_lowercase().as_str()) {
         let args = args(call);
-        if args.iter().any(|arg| words.is_row_of_vectors(arg)) {
-            words.note("makes a text or a document of whole rows with vectors in them, in PGVecto.rs's form: with blanks, sparse ones counted from 0, bits as lists");
-        }
+        args.iter().for_each(|arg| casts::held_in_text(words, arg));
         let texts = args.into_iter().filter_map(|arg| {
             let text = casts::shown_in_text(words, &arg)?;
             Some((arg, text))

@@ -5,7 +5,7 @@
 
 use super::super::Context;
 use super::super::written::{Written, written_as};
-use super::{Words, bare, evidence};
+use super::{Words, bare, equality, evidence};
 use crate::syntax::{child, name, path};
 use crate::types::{SourceType, TargetType, TypeChange, default_target};
 use squawk_syntax::ast::{self, AstNode};
@@ -259,6 +259,19 @@ impl Words<'_> {
         }
     }
 
+    /// Whether what a query in FROM shows under this name has vectors.
+    pub(super) fn query_shows_vectors(&self, alias: &str) -> bool {
+        let shows = |source: &Source| match source {
+            Source::Query(query) => query
+                .descendants()
+                .find_map(ast::SelectClause::cast)
+                .is_some_and(|clause| equality::shows_vector(self, clause.syntax())),
+            _ => false,
+        };
+        let sources = self.scope.aliases.get(alias);
+        sources.is_some_and(|sources| sources.iter().any(shows))
+    }
+
     /// The relations behind the qualifier of a name, if it is one that stands in FROM.
     pub(super) fn alias_of(&self, parts: &[String]) -> Option<Vec<u32>> {
         let [.., qualifier, _] = parts else {
@@ -326,7 +339,7 @@ impl Words<'_> {
             Some(found) if found.array => Kind::Other,
             Some(found) if matches!(found.from, SourceType::Bit | SourceType::Varbit) => Kind::Bits,
             Some(found) => Kind::Vector(self.usual(found.from)),
-            None => match ty.syntax().text().to_string().trim_matches('"') {
+            None => match unset(&ty.syntax().text().to_string()) {
                 "bit" => Kind::Bits,
                 "text" | "character varying" | "varchar" => Kind::Text,
                 text if text.ends_with("[]") => Kind::Array,
@@ -401,6 +414,12 @@ fn is_ordinality(call: &SyntaxNode, column: &str) -> bool {
             .filter(|part| part.kind() == SyntaxKind::COLUMN_NAME)
             .skip(1)
             .any(|part| name(&part) == column)
+}
+
+/// The name of a type, of which there may be a set.
+fn unset(ty: &str) -> &str {
+    let set = ty.get(..6).filter(|set| set.eq_ignore_ascii_case("setof "));
+    set.map_or(ty, |_| ty[6..].trim_start()).trim_matches('"')
 }
 
 /// The kind that all agree on; where one knows and others do not, that one's.

@@ -56,6 +56,8 @@ pub(super) struct Words<'a> {
     pub(super) fires_over_vectors: bool,
     /// The expression that is the whole value of a column that became a bvector.
     pub(super) result: Option<SyntaxNode>,
+    /// What the routine returns whose body is said.
+    pub(super) returns: Kind,
     /// Why something cannot be said, as the end of a sentence that begins with what holds it: `uses …`.
     pub(super) problems: BTreeSet<String>,
     /// What may be pgvector's or somebody else's; nothing is said then.
@@ -114,6 +116,7 @@ impl<'a> Words<'a> {
             place,
             fires_over_vectors: false,
             result: None,
+            returns: Kind::Unknown,
             problems: BTreeSet::new(),
             unclear: BTreeSet::new(),
             notes: BTreeSet::new(),
@@ -187,6 +190,7 @@ impl<'a> Words<'a> {
             SyntaxKind::CASE_EXPR => equality::case(self, node),
             SyntaxKind::PARTITION_BY_CLAUSE | SyntaxKind::DISTINCT_ON => equality::list(self, node),
             SyntaxKind::CONFIG_PARAMETER_REF => settings::say(self, node),
+            SyntaxKind::PLPGSQL_EXPR => casts::assigned(self, node),
             SyntaxKind::CALL_EXPR => functions::say(self, node),
             SyntaxKind::CAST_EXPR => casts::say(self, node),
             SyntaxKind::PATH_TYPE | SyntaxKind::ARRAY_TYPE => casts::say_type(self, node),
