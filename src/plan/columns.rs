@@ -70,6 +70,8 @@ pub struct Decided {
     pub changes: Vec<(String, TypeChange)>,
     /// Columns of a domain whose base changes.
     pub over_domains: Vec<(String, TypeChange)>,
+    /// Columns with vectors inside of composites, and whether each is one composite.
+    pub holders: Vec<(String, bool)>,
     pub findings: Vec<Finding>,
 }
 
@@ -96,6 +98,10 @@ impl Decider<'_> {
                 None => &mut decided.over_domains,
             };
             of.extend(vector.map(|vector| (column.name.clone(), vector)));
+            if travel.converts() && vector.is_none() {
+                let single = matches!(travel, Travel::Composite(_)) && !self.is_domain(column);
+                decided.holders.push((column.name.clone(), single));
+            }
             if !column.generated {
                 decided.copied.push(ColumnPlan {
                     name: column.name.clone(),

@@ -149,6 +149,7 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
     };
     plan.context.domains = domains(source, wishes);
     plan.context.attributes = attributes(source, wishes);
+    plan.context.row_types = row_types(source, wishes);
     let decider = Decider {
         source,
         wishes,
@@ -182,6 +183,10 @@ pub fn decide(source: &Source, target: &Target, selected: &HashSet<u32>, wishes:
         if !decided.over_domains.is_empty() {
             let changes = decided.over_domains.into_iter().collect();
             plan.context.over_domains.insert(relation.oid, changes);
+        }
+        if !decided.holders.is_empty() {
+            let holders = decided.holders.into_iter().collect();
+            plan.context.holders.insert(relation.oid, holders);
         }
         if plan.left_out.contains(&relation.oid) {
             continue;
@@ -234,6 +239,25 @@ fn attributes(source: &Source, wishes: &Wishes) -> Columns {
         }
     }
     found
+}
+
+/// The types of rows with vectors in them.
+fn row_types(source: &Source, wishes: &Wishes) -> HashSet<(String, String)> {
+    let builder = Builder {
+        types: &source.types,
+        to: &|from| wishes.usual(from),
+        column: &|_, _| None,
+        finite_intervals: false,
+    };
+    let holds = |oid: u32| {
+        let travel = builder.travel(&shape(&source.types, oid, -1));
+        travel.is_ok_and(|travel| travel.converts())
+    };
+    let composites = source.types.iter().filter(|(_, ty)| ty.kind == 'c');
+    composites
+        .filter(|(oid, _)| holds(**oid))
+        .map(|(_, ty)| (ty.schema.clone(), ty.type_name.clone()))
+        .collect()
 }
 
 /// What becomes of a type that is a vector or an array of vectors. A domain keeps its name wherever it stands; its own base changes.
@@ -317,8 +341,11 @@ fn fired_over_vectors(source: &Source, context: &Context) -> HashSet<u32> {
         });
         of.map(|(object, needs, _)| (object.oid, needs.oid))
     };
-    let changes =
-        |oid: &u32| context.columns.contains_key(oid) || context.over_domains.contains_key(oid);
+    let changes = |oid: &u32| {
+        context.columns.contains_key(oid)
+            || context.over_domains.contains_key(oid)
+            || context.holders.contains_key(oid)
+    };
     let tables = of_triggers(class::RELATION).filter(|(_, table)| changes(table));
     let triggers: HashSet<u32> = tables.map(|(trigger, _)| trigger).collect();
     let functions = of_triggers(class::ROUTINE).filter(|(trigger, _)| triggers.contains(trigger));

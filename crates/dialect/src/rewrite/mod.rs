@@ -50,6 +50,10 @@ pub struct Context {
     pub columns: Columns,
     /// Columns of a domain whose base changes, in the same way: their own type keeps its name.
     pub over_domains: Columns,
+    /// Columns with vectors inside of composites, in the same way, and whether each is one composite: not an array, a range or a domain.
+    pub holders: HashMap<u32, BTreeMap<String, bool>>,
+    /// The types of rows with vectors in them, by schema and name.
+    pub row_types: HashSet<(String, String)>,
     /// Attributes of composite types that change, by `pg_type` OID of the composite and attribute name.
     pub attributes: Columns,
     /// OIDs of relations by schema and name: texts name them so.

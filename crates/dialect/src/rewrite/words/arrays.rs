@@ -13,6 +13,21 @@ use squawk_syntax::{SyntaxKind, SyntaxNode};
 
 const UNORDERED: &str = "compares, sorts or searches arrays of vectors, and PGVecto.rs has no equality or order of vectors to do it by";
 
+const COMPARISONS: &[&str] = &[
+    "=",
+    "<>",
+    "!=",
+    "<",
+    "<=",
+    ">",
+    ">=",
+    "@>",
+    "<@",
+    "&&",
+    "IS DISTINCT FROM",
+    "IS NOT DISTINCT FROM",
+];
+
 /// Functions that ask for no more than the places of equal elements.
 const PLACES: &[&str] = &["array_position", "array_positions"];
 
@@ -35,8 +50,12 @@ pub(super) fn say(words: &mut Words, node: &SyntaxNode) -> Option<String> {
     if sides[0] == sides[1] {
         return None;
     }
-    let of = sides.iter().find_map(|side| of(words, side))?;
     let sign = equality::sign(node, &sides);
+    let rows = sides.iter().any(|side| words.kind(side) == Kind::Rows);
+    if rows && COMPARISONS.contains(&sign.as_str()) {
+        words.cannot(UNORDERED);
+    }
+    let of = sides.iter().find_map(|side| of(words, side))?;
     let equality = matches!(
         sign.as_str(),
         "=" | "<>" | "!=" | "IS DISTINCT FROM" | "IS NOT DISTINCT FROM"
@@ -70,20 +89,23 @@ pub(super) fn called(
     call: &SyntaxNode,
     args: &[SyntaxNode],
 ) -> Vec<(SyntaxNode, String)> {
-    let Some(of) = args.iter().find_map(|arg| of(words, arg)) else {
+    let of = args.iter().find_map(|arg| of(words, arg));
+    let rows = |arg| matches!(words.kind(arg), Kind::Row | Kind::Rows);
+    let rows = args.iter().any(rows);
+    if of.is_none() && !rows {
         return Vec::new();
-    };
+    }
     let distinct = child::<ast::ArgList>(call)
         .is_some_and(|list| child::<ast::Distinct>(list.syntax()).is_some());
     let places = PLACES.contains(&function);
-    match args {
-        [array, vector, ..] if places && of != TargetType::RealArray => {
+    match (args, of) {
+        ([array, vector, ..], Some(of)) if places && of != TargetType::RealArray => {
             let array = (array.clone(), as_texts(words, array, of));
             vec![array, (vector.clone(), as_text(words, vector, of))]
         }
         _ => {
             let compares = COMPARING.contains(&function) || distinct && function != "count";
-            if places || compares && of != TargetType::RealArray {
+            if places || compares && of != Some(TargetType::RealArray) {
                 words.cannot(UNORDERED);
             }
             Vec::new()
@@ -93,17 +115,21 @@ pub(super) fn called(
 
 /// What joins or sorts by arrays of vectors.
 pub(super) fn look(words: &mut Words, node: &SyntaxNode) {
-    let by = |key: &SyntaxNode| matches!(words.kind(key), Kind::Vectors(of) if of != TargetType::RealArray);
+    let orders = |kind: Kind| match kind {
+        Kind::Vectors(of) => of != TargetType::RealArray,
+        kind => matches!(kind, Kind::Row | Kind::Rows),
+    };
     let merges = match node.kind() {
-        SyntaxKind::SORT_BY => node.children().next().is_some_and(|key| by(&key)),
+        SyntaxKind::SORT_BY => node
+            .children()
+            .next()
+            .is_some_and(|key| orders(words.kind(&key))),
         SyntaxKind::JOIN_USING_CLAUSE => {
             let columns = node
                 .descendants()
                 .filter(|part| part.kind() == SyntaxKind::COLUMN_NAME_REF);
             let kind = |column: SyntaxNode| words.named(&[name(&column)]);
-            columns
-                .map(kind)
-                .any(|kind| matches!(kind, Kind::Vectors(of) if of != TargetType::RealArray))
+            columns.map(kind).any(orders)
         }
         _ => false,
     };
@@ -163,6 +189,7 @@ impl Words<'_> {
     pub(super) fn element_kind(&self, node: &SyntaxNode) -> Kind {
         match node.children().next().map(|array| self.kind(&array)) {
             Some(Kind::Vectors(of)) if of != TargetType::RealArray => Kind::Vector(of),
+            Some(Kind::Rows) => Kind::Row,
             _ => Kind::Unknown,
         }
     }
@@ -201,6 +228,7 @@ pub(super) fn array_of(element: Kind) -> Kind {
     match element {
         Kind::Vector(of) | Kind::Vectors(of) if of != TargetType::Bvector => Kind::Vectors(of),
         Kind::Vectors(of) => Kind::Vectors(of),
+        Kind::Row | Kind::Rows => Kind::Rows,
         _ => Kind::Array,
     }
 }

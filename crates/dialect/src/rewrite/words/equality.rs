@@ -5,7 +5,7 @@
 //! to be compared to be shown (DISTINCT, GROUP BY, UNION), that is a problem.
 
 use super::kinds::Kind;
-use super::{Words, arrays, bare, casts, literals, operand};
+use super::{Words, arrays, bare, casts, functions, literals, operand};
 use crate::syntax::{child, name};
 use crate::types::TargetType;
 use squawk_syntax::ast::{self, AstNode};
@@ -22,24 +22,47 @@ pub(super) fn rows(words: &mut Words, node: &SyntaxNode) -> Option<String> {
     }
     if ![&left, &right]
         .into_iter()
-        .any(|side| words.is_row_of_vectors(side))
+        .any(|side| words.is_row_of_vectors(side) || words.kind(side) == Kind::Row)
     {
         return None;
     }
     let sides = [left, right];
-    // A row that is NULL as a whole, as OLD is in an INSERT, is compared to nothing by the operators.
-    let (operator, test) = match sign(node, &sides).as_str() {
-        "=" => ("*=", ""),
-        "<>" | "!=" => ("*<>", ""),
-        "IS DISTINCT FROM" => ("*<>", " IS NOT FALSE"),
-        "IS NOT DISTINCT FROM" => ("*=", " IS TRUE"),
+    let (operator, nulls) = match sign(node, &sides).as_str() {
+        "=" => ("*=", None),
+        "<>" | "!=" => ("*<>", None),
+        // The operators compare nothing to a row that is NULL as a whole.
+        "IS DISTINCT FROM" => ("*<>", Some(1)),
+        "IS NOT DISTINCT FROM" => ("*=", Some(2)),
+        "<" | "<=" | ">" | ">=" => {
+            words.cannot(UNNAMED);
+            return None;
+        }
         _ => return None,
     };
+    let typeless = |side: &SyntaxNode| {
+        words.kind(side) == Kind::Literal || side.first_child().is_some_and(|part| is_any(&part))
+    };
+    let twice = |side: &SyntaxNode| functions::duplicable(side);
+    if sides.iter().any(typeless) || nulls.is_some() && !sides.iter().all(twice) {
+        words.cannot(UNNAMED);
+        return None;
+    }
     words.note("compares whole rows with vectors in them by their bytes, since the target has no equality of vectors: equal values in another form, such as 1.0 and 1.00, are different there");
     let [left, right] = sides.map(|side| words.say(&side));
-    Some(format!(
-        "(({left} OPERATOR(pg_catalog.{operator}) {right}){test})"
-    ))
+    let compared = format!("({left} OPERATOR(pg_catalog.{operator}) {right})");
+    Some(match nulls {
+        Some(nulls) => {
+            format!("coalesce({compared}, (pg_catalog.num_nulls({left}, {right}) = {nulls}))")
+        }
+        None => compared,
+    })
+}
+
+fn is_any(node: &SyntaxNode) -> bool {
+    matches!(
+        node.kind(),
+        SyntaxKind::ANY_FN | SyntaxKind::ALL_FN | SyntaxKind::SOME_FN
+    )
 }
 
 /// What stands between two operands, in capitals.
@@ -68,7 +91,7 @@ pub(super) fn tuples(words: &mut Words, node: &SyntaxNode) -> Option<String> {
         let pair = [pair.0, pair.1];
         let of = pair.iter().find_map(|part| compared(words, part));
         let sortable = |of: &Kind| matches!(of, Kind::Vector(of) if *of != TargetType::Svector);
-        if matches!(of, Some(Kind::Vectors(_))) && !is_equality(node) {
+        if matches!(of, Some(Kind::Vectors(_) | Kind::Row | Kind::Rows)) && !is_equality(node) {
             words.cannot(UNNAMED);
         }
         if let Some(of) = of.filter(|of| sortable(of) || is_equality(node)) {
@@ -209,7 +232,10 @@ pub(super) fn look(words: &mut Words, node: &SyntaxNode) {
     if merges {
         words.cannot(UNNAMED);
     }
-    if tests_by_name(node) && (words.is_bare() || is_extreme(node)) && tested(words, node) {
+    if tests_by_name(node)
+        && (words.is_bare() || is_extreme(node) || tests_rows(words, node))
+        && tested(words, node)
+    {
         words.cannot("compares whole vectors by IN, BETWEEN, NULLIF or their kin, which look for an operator of that name where PGVecto.rs's are not");
     }
 }
@@ -237,6 +263,12 @@ fn is_extreme(node: &SyntaxNode) -> bool {
         && called.is_some_and(|called| ["greatest", "least"].contains(&called.as_str()))
 }
 
+/// `pair IN (SELECT …)`: nor does it know that the parts of rows are compared.
+fn tests_rows(words: &Words, node: &SyntaxNode) -> bool {
+    let tested = node.children().next();
+    tested.is_some_and(|tested| words.kind(&tested).is_vector() == Some(false))
+}
+
 fn tested(words: &Words, node: &SyntaxNode) -> bool {
     let call: Option<ast::ArgList> = child(node);
     let values = call.as_ref().map_or(node, |list| list.syntax());
@@ -262,6 +294,7 @@ fn compares(words: &Words, node: &SyntaxNode) -> bool {
     match words.kind(node) {
         Kind::Vector(to) => !matches!(to, TargetType::RealArray | TargetType::Bvector),
         Kind::Vectors(to) => to != TargetType::RealArray,
+        Kind::Row | Kind::Rows => true,
         _ => false,
     }
 }
@@ -281,6 +314,10 @@ fn as_values(words: &mut Words, node: &SyntaxNode, beside: Kind) -> String {
     let beside = match beside {
         Kind::Vector(of) => of,
         Kind::Vectors(of) => return arrays::as_texts(words, node, of),
+        Kind::Row | Kind::Rows => {
+            words.cannot(UNNAMED);
+            return words.say(node);
+        }
         _ => return words.say(node),
     };
     let kind = words.kind(node);

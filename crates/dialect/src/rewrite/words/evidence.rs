@@ -198,6 +198,7 @@ impl Words<'_> {
         };
         match self.kind(&inner) {
             Kind::Vectors(of) => of != TargetType::RealArray,
+            Kind::Row | Kind::Rows => true,
             Kind::Vector(_) => false,
             _ if inner.kind() == SyntaxKind::NAME_REF && self.is_bare() && named() => true,
             _ => self.is_row_of_vectors(&inner),
@@ -212,6 +213,7 @@ impl Words<'_> {
         };
         self.context.columns.contains_key(&oid)
             || self.context.over_domains.contains_key(&oid)
+            || self.context.holders.contains_key(&oid)
             || self.context.dependents.contains_key(&relation)
     }
 

@@ -22,6 +22,10 @@ pub(in super::super) enum Kind {
     BitArray,
     /// An array of vectors, in the type that these have on the target.
     Vectors(TargetType),
+    /// A composite with vectors in it.
+    Row,
+    /// Composites with vectors in them, in an array or a range.
+    Rows,
     /// An array of numbers.
     Array,
     Text,
@@ -199,7 +203,12 @@ impl Words<'_> {
     pub(super) fn first_vector(&self, nodes: &[SyntaxNode]) -> Kind {
         let mut kinds = nodes.iter().map(|node| self.kind(node));
         kinds
-            .find(|kind| matches!(kind, Kind::Vector(_) | Kind::Vectors(_)))
+            .find(|kind| {
+                matches!(
+                    kind,
+                    Kind::Vector(_) | Kind::Vectors(_) | Kind::Row | Kind::Rows
+                )
+            })
             .unwrap_or(Kind::Unknown)
     }
 
@@ -306,8 +315,16 @@ impl Words<'_> {
         let context = self.context;
         let of = [&context.columns, &context.over_domains].map(|all| all.get(&relation));
         let found = of.into_iter().flatten().find_map(|c| c.get(column));
+        let holder = context.holders.get(&relation).and_then(|c| c.get(column));
         match (found, of) {
             (Some(change), _) => of_change(change),
+            _ if holder.is_some() && !self.real_array() => {
+                if holder == Some(&true) {
+                    Kind::Row
+                } else {
+                    Kind::Rows
+                }
+            }
             // A relation with vectors is a table or a materialized view, and all of its vectors are known.
             (None, [Some(_), _] | [_, Some(_)]) => Kind::Other,
             (None, [None, None]) => Kind::Unknown,
@@ -339,6 +356,10 @@ impl Words<'_> {
             Some(found) if found.array => Kind::Other,
             Some(found) if matches!(found.from, SourceType::Bit | SourceType::Varbit) => Kind::Bits,
             Some(found) => Kind::Vector(self.usual(found.from)),
+            None if self.is_row_type(ty) => match ty {
+                ast::Type::ArrayType(_) => Kind::Rows,
+                _ => Kind::Row,
+            },
             None => match unset(&ty.syntax().text().to_string()) {
                 "bit" => Kind::Bits,
                 "text" | "character varying" | "varchar" => Kind::Text,
@@ -346,6 +367,21 @@ impl Words<'_> {
                 _ if self.is_bare() => self.unqualified(ty),
                 _ => Kind::Other,
             },
+        }
+    }
+
+    /// The type of rows with vectors in them, or an array of it.
+    fn is_row_type(&self, ty: &ast::Type) -> bool {
+        if self.real_array() || self.context.row_types.is_empty() {
+            return false;
+        }
+        let named = ty.syntax().descendants().find_map(ast::PathRef::cast);
+        let parts = named.map(|named| path(named.syntax())).unwrap_or_default();
+        let types = &self.context.row_types;
+        match parts.as_slice() {
+            [schema, name] => types.contains(&(schema.clone(), name.clone())),
+            [one] if self.is_bare() => types.iter().any(|(_, name)| name == one),
+            _ => false,
         }
     }
 
@@ -458,7 +494,13 @@ pub(super) fn shown_as(target: &SyntaxNode) -> Option<String> {
 
 /// The results of a CASE.
 fn results(case: &SyntaxNode) -> Vec<SyntaxNode> {
-    let clauses = case.descendants().filter(|node| {
+    // Not those of a CASE inside.
+    let own = case.children();
+    let lists = case
+        .children()
+        .filter(|part| part.kind() == SyntaxKind::WHEN_CLAUSE_LIST)
+        .flat_map(|list| list.children());
+    let clauses = own.chain(lists).filter(|node| {
         matches!(
             node.kind(),
             SyntaxKind::WHEN_CLAUSE | SyntaxKind::ELSE_CLAUSE
