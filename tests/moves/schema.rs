@@ -519,3 +519,26 @@ fn what_needs_an_order_of_composites_with_vectors_is_named() {
         plan.refused(2, &[&format!("view public.v{n}_")]);
     }
 }
+
+/// The target would make the index as long as no two rows are there to be compared.
+#[test]
+fn keys_over_arrays_and_composites_of_vectors_are_named_before_anything_is_written() {
+    let pair = Pair::with(
+        "CREATE TYPE pair AS (n int, v vector(3)); CREATE TABLE held (id int, vs vector(3)[], p pair); INSERT INTO held VALUES (1, '{\"[1,2,3]\"}', '(1,\"[1,2,3]\")'), (2, '{\"[1,2,4]\"}', NULL);
+         CREATE INDEX by_array ON held (id, vs); CREATE UNIQUE INDEX by_composite ON held (p); ALTER TABLE held ADD CONSTRAINT unique_array UNIQUE (vs);
+         CREATE INDEX included ON held (id) INCLUDE (vs, p); ALTER TABLE held ADD CONSTRAINT also UNIQUE (id) INCLUDE (p)",
+    );
+    let kept = "SELECT relname FROM pg_class WHERE relkind = 'i' AND relnamespace = 'public'::regnamespace ORDER BY 1";
+    pair.run(&[]).refused(
+        2,
+        &[
+            "index public.by_array",
+            "index public.by_composite",
+            "constraint public.held unique_array",
+        ],
+    );
+    assert!(pair.target.rows(kept).is_empty());
+    pair.copy(&["--allow-findings"]);
+    assert_eq!(pair.target.rows(kept), ["also", "included"]);
+    pair.same_answer("SELECT id, vs[1]::real[] FROM held ORDER BY id");
+}

@@ -11,7 +11,7 @@ use crate::types::TargetType;
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
 
-const UNORDERED: &str = "compares, sorts or searches arrays of vectors, and PGVecto.rs has no equality or order of vectors to do it by";
+const UNORDERED: &str = "compares, sorts or searches arrays or composites of vectors, and PGVecto.rs has no equality or order of vectors to do it by";
 
 const COMPARISONS: &[&str] = &[
     "=",
@@ -113,18 +113,24 @@ pub(super) fn called(
     }
 }
 
-/// What joins or sorts by arrays of vectors.
+/// What joins or sorts by arrays of vectors, or is a key over them.
 pub(super) fn look(words: &mut Words, node: &SyntaxNode) {
     let orders = |kind: Kind| match kind {
         Kind::Vectors(of) => of != TargetType::RealArray,
         kind => matches!(kind, Kind::Row | Kind::Rows),
     };
     let merges = match node.kind() {
+        SyntaxKind::PARTITION_ITEM if !is_included(node) => {
+            let key = node.children().next();
+            key.is_some_and(|key| orders(words.kind(&key)))
+        }
         SyntaxKind::SORT_BY => node
             .children()
             .next()
             .is_some_and(|key| orders(words.kind(&key))),
-        SyntaxKind::JOIN_USING_CLAUSE => {
+        SyntaxKind::JOIN_USING_CLAUSE | SyntaxKind::CONSTRAINT_COLUMN_REF_LIST
+            if !is_included(node) =>
+        {
             let columns = node
                 .descendants()
                 .filter(|part| part.kind() == SyntaxKind::COLUMN_NAME_REF);
@@ -136,6 +142,18 @@ pub(super) fn look(words: &mut Words, node: &SyntaxNode) {
     if merges {
         words.cannot(UNORDERED);
     }
+}
+
+/// `INCLUDE (vs)`
+fn is_included(node: &SyntaxNode) -> bool {
+    let above = node.ancestors().skip(1).take(2);
+    let clause = |above: &SyntaxNode| {
+        matches!(
+            above.kind(),
+            SyntaxKind::INDEX_INCLUDE_CLAUSE | SyntaxKind::CONSTRAINT_INCLUDE_CLAUSE
+        )
+    };
+    above.into_iter().any(|above| clause(&above))
 }
 
 /// What the elements of an array of vectors are.
