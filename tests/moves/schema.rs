@@ -344,6 +344,7 @@ fn arrays_of_vectors_are_compared_and_searched_as_before() {
          CREATE VIEW places AS SELECT array_position(array_agg(v ORDER BY id), '[2,0,1]') AS a, array_positions(array_agg(v ORDER BY id), '[1,2,3]') AS b, array_position(array_agg(v ORDER BY id), '[0,1e20,0]') AS c, array_position(array_agg(v ORDER BY id), '[1,2,3]', 2) AS d, array_position(array_agg(v ORDER BY id), NULL) AS e FROM items;
          CREATE VIEW held AS SELECT id, vs = ws AS a, vs @> ws AS b, ws <@ vs AS c, vs && ws AS d, vs IS NOT DISTINCT FROM ws AS e, vs <> '{\"[1,2,3]\"}' AS f, CASE vs WHEN ws THEN 1 ELSE 2 END AS g, (hs || '[5,2]'::halfvec) && hs AS h FROM lists;
          CREATE VIEW any_of AS SELECT i.id, l.id AS l FROM items i, lists l WHERE i.v = ANY (l.ws);
+         CREATE VIEW inside AS SELECT e = e AS a, e <> f AS b FROM (SELECT id, vs AS e, ws AS f FROM lists) q ORDER BY id;
          CREATE VIEW parts AS SELECT id, count(*) OVER (PARTITION BY hs) AS n FROM lists; CREATE VIEW counted AS SELECT count(DISTINCT hs) AS n FROM lists;
          CREATE VIEW cut AS SELECT id, vs[1:1] = ws[1:1] AS a, vs[1] = ws[1] AS b, array_append(vs, ws[1]) = array_cat(vs, ws[1:1]) AS c FROM lists WHERE id IN (1, 4);
          CREATE FUNCTION same(n int) RETURNS text LANGUAGE plpgsql AS $$ DECLARE a vector[]; b vector[]; BEGIN SELECT array_agg(v ORDER BY id) INTO a FROM items; SELECT l.ws INTO b FROM lists l WHERE l.id = n;
@@ -352,7 +353,7 @@ fn arrays_of_vectors_are_compared_and_searched_as_before() {
          CREATE VIEW firsts AS SELECT first(array_agg(v ORDER BY id)) AS a FROM items WHERE id < 3",
     );
     pair.copy(&[]);
-    for view in ["equal", "places", "any_of", "counted", "firsts"] {
+    for view in ["equal", "places", "any_of", "counted", "firsts", "inside"] {
         pair.same_answer(&format!("SELECT x::text FROM {view} x ORDER BY 1"));
     }
     for view in ["held", "parts", "cut"] {

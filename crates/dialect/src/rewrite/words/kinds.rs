@@ -247,9 +247,13 @@ impl Words<'_> {
                 let oids = self.scope.relations.iter();
                 let calls = self.scope.aliases.get(column).into_iter().flatten();
                 let calls = calls.filter(|source| matches!(source, Source::Call(_)));
-                one(oids
-                    .map(|oid| self.column(*oid, column))
-                    .chain(calls.map(|call| self.of_source(call, column))))
+                let queries = self.scope.aliases.values().flatten();
+                let queries = queries.filter(|source| matches!(source, Source::Query(_)));
+                one(oids.map(|oid| self.column(*oid, column)).chain(
+                    calls
+                        .chain(queries)
+                        .map(|source| self.of_source(source, column)),
+                ))
             }),
             [qualifier, column] => match self.scope.aliases.get(qualifier) {
                 Some(sources) => one(sources.iter().map(|source| self.of_source(source, column))),
