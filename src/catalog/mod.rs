@@ -82,7 +82,8 @@ pub struct Relation {
     /// pg_class.relkind
     pub kind: char,
     pub unlogged: bool,
-    pub parent: Option<u32>,
+    /// The table that it is a partition of, or those that it inherits from.
+    pub parents: Vec<u32>,
     pub is_partition: bool,
     pub rows_estimate: i64,
     pub bytes: i64,
@@ -109,6 +110,11 @@ impl Relation {
     /// Where the target has it.
     pub fn place(&self) -> (String, String) {
         (self.schema.clone(), self.name.clone())
+    }
+
+    /// Of a partition.
+    pub fn whole(&self) -> Option<u32> {
+        self.parents.first().copied().filter(|_| self.is_partition)
     }
 
     pub fn id(&self) -> ObjectId {

@@ -101,7 +101,7 @@ async fn collations(client: &Client) -> Result<Vec<(String, u32)>> {
 async fn relations(client: &Client) -> Result<Vec<Relation>> {
     let sql = format!(
         "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind, c.relpersistence = 'u', c.relispartition, \
-         (SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno LIMIT 1), \
+         ARRAY(SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno), \
          c.reltuples::int8, CASE WHEN c.relkind IN ('r', 'm') THEN pg_catalog.pg_table_size(c.oid) ELSE 0 END, \
          coalesce(pg_catalog.pg_relation_filenode(c.oid), 0::oid), \
          pg_catalog.has_table_privilege(c.oid, 'SELECT'), \
@@ -133,7 +133,7 @@ fn relation(r: &Row, columns: Vec<Column>) -> Relation {
         kind: char::from(r.get::<_, i8>(3) as u8),
         unlogged: r.get(4),
         is_partition: r.get(5),
-        parent: r.get(6),
+        parents: r.get(6),
         rows_estimate: r.get(7),
         bytes: r.get(8),
         file: r.get(9),

@@ -23,12 +23,16 @@ pub fn bit_vectors(source: &Source) -> HashMap<(u32, String), String> {
             }
         }
     }
-    // An index on one member of a partition tree speaks for the whole tree: all of it must have one type.
+    // An index on one table of a partition or inheritance tree speaks for all that have the column from each other: it must have one type.
+    let has = |table: u32, column: &str| {
+        let relation = source.relation(table);
+        relation.is_some_and(|r| r.columns.iter().any(|c| c.name == column))
+    };
     loop {
         let related: Vec<_> = source
             .relations
             .iter()
-            .filter_map(|r| r.parent.map(|p| (r.oid, p)))
+            .flat_map(|r| r.parents.iter().map(|p| (r.oid, *p)))
             .collect();
         let grown: Vec<_> = found
             .iter()
@@ -44,7 +48,7 @@ pub fn bit_vectors(source: &Source) -> HashMap<(u32, String), String> {
                     Some(((other, column.clone()), index.clone()))
                 })
             })
-            .filter(|(key, _)| !found.contains_key(key))
+            .filter(|(key, _)| !found.contains_key(key) && has(key.0, &key.1))
             .collect();
         if grown.is_empty() {
             return found;
@@ -146,11 +150,10 @@ impl Decider<'_> {
 
     fn wish(&self, relation: &Relation, column: &Column) -> Option<(usize, TargetType)> {
         let mappings = self.wishes.mappings.iter().enumerate();
-        let root = root(self.source, relation);
         mappings
             .filter(|(_, m)| {
                 let named = |r: &Relation| r.schema == m.schema && r.name == m.table;
-                m.column == column.name && (named(relation) || named(root))
+                m.column == column.name && is_or_has_from(self.source, relation, &m.column, &named)
             })
             .map(|(i, m)| (i, m.to))
             .next()
@@ -273,10 +276,17 @@ fn bits_stay(from: SourceType) -> Option<String> {
         .then(|| "stays a bit string: no bit index and no --map takes it for a vector".into())
 }
 
-/// The table at the top of a partition tree or of an inheritance tree.
-fn root<'a>(source: &'a Source, relation: &'a Relation) -> &'a Relation {
-    match relation.parent.and_then(|p| source.relation(p)) {
-        Some(parent) => root(source, parent),
-        None => relation,
-    }
+/// Whether a table, or one that it has this column from, is the one that is asked for.
+fn is_or_has_from(
+    source: &Source,
+    relation: &Relation,
+    column: &str,
+    asked: &impl Fn(&Relation) -> bool,
+) -> bool {
+    let mut above = relation.parents.iter().filter_map(|p| source.relation(*p));
+    asked(relation)
+        || above.any(|parent| {
+            let has = parent.columns.iter().any(|c| c.name == column);
+            has && is_or_has_from(source, parent, column, asked)
+        })
 }

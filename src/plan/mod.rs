@@ -379,14 +379,12 @@ fn partitions_agree(source: &Source, context: &Context, selected: &HashSet<u32>)
         .iter()
         .filter(|r| selected.contains(&r.oid))
     {
-        let Some(parent) = child
-            .parent
-            .filter(|p| selected.contains(p))
-            .and_then(|p| source.relation(p))
-        else {
-            continue;
-        };
-        for column in &child.columns {
+        let parents = child.parents.iter().filter(|p| selected.contains(p));
+        let parents: Vec<&Relation> = parents.filter_map(|p| source.relation(*p)).collect();
+        let columns = child.columns.iter();
+        for (parent, column) in
+            columns.flat_map(|column| parents.iter().map(move |parent| (*parent, column)))
+        {
             let of = |r: &Relation| context.columns.get(&r.oid)?.get(&column.name).map(|c| c.to);
             let both = parent.columns.iter().any(|c| c.name == column.name);
             if both && of(child) != of(parent) {

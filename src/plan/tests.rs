@@ -43,7 +43,7 @@ pub fn table(oid: u32, name: &str, columns: Vec<Column>) -> Relation {
         name: name.into(),
         kind: 'r',
         unlogged: false,
-        parent: None,
+        parents: Vec::new(),
         is_partition: false,
         rows_estimate: 10,
         bytes: 8192,
@@ -157,7 +157,7 @@ fn a_bit_index_on_one_partition_speaks_for_the_whole_tree() {
     let mut parent = table(1, "p", vec![column("b", BIT, 8)]);
     parent.kind = 'p';
     let leaf = |oid, name| Relation {
-        parent: Some(1),
+        parents: vec![1],
         is_partition: true,
         ..table(oid, name, vec![column("b", BIT, 8)])
     };
@@ -173,7 +173,7 @@ fn a_mapping_of_a_partitioned_table_is_followed_by_its_partitions() {
     let mut parent = table(1, "p", vec![column("v", VECTOR, 3)]);
     parent.kind = 'p';
     let leaf = Relation {
-        parent: Some(1),
+        parents: vec![1],
         is_partition: true,
         ..table(2, "p1", vec![column("v", VECTOR, 3)])
     };

@@ -54,12 +54,12 @@ fn top<'a>(
     relation: &Relation,
 ) -> Option<&'a Relation> {
     let mut found = None;
-    let mut above = relation.parent;
+    let mut above = relation.whole();
     while let Some(one) = above.and_then(|oid| by_oid.get(&oid)) {
         if source.rerouted.contains_key(&one.oid) {
             found = Some(*one);
         }
-        above = one.parent.filter(|_| one.is_partition);
+        above = one.whole();
     }
     found
 }
@@ -87,7 +87,7 @@ mod tests {
 
     fn table(oid: u32, kind: char, parent: Option<u32>) -> Relation {
         Relation {
-            parent,
+            parents: parent.into_iter().collect(),
             is_partition: parent.is_some(),
             kind,
             ..crate::plan::tests::table(oid, &format!("t{oid}"), Vec::new())

@@ -150,10 +150,7 @@ fn needed(relation: &Relation) -> Option<Finding> {
 
 /// A table and the partitioned tables above it.
 fn lineage(source: &Source, oid: u32) -> impl Iterator<Item = u32> {
-    std::iter::successors(Some(oid), |oid| {
-        let relation = source.relation(*oid).filter(|r| r.is_partition)?;
-        relation.parent
-    })
+    std::iter::successors(Some(oid), |oid| source.relation(*oid)?.whole())
 }
 
 impl<'a> Graph<'a> {

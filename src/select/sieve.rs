@@ -148,12 +148,12 @@ impl<'a> Sieve<'a> {
             "ROW SECURITY" | "MATERIALIZED VIEW DATA" => entry.object.is_some_and(|o| comes(o.oid)),
             "TABLE ATTACH" => self
                 .relation_of(entry)
-                .is_some_and(|r| comes(r.oid) && r.parent.is_some_and(comes)),
+                .is_some_and(|r| comes(r.oid) && r.whole().is_some_and(comes)),
             "INDEX ATTACH" => {
                 let mut indexes = self.source.indexes.iter();
                 let index = indexes.find(|i| named(entry, &i.schema, &i.name));
                 index.is_some_and(|i| {
-                    let above = self.source.relation(i.table).and_then(|r| r.parent);
+                    let above = self.source.relation(i.table).and_then(Relation::whole);
                     comes(i.oid) && comes(i.table) && above.is_none_or(comes)
                 })
             }

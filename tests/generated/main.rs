@@ -42,7 +42,7 @@ use std::time::{Duration, Instant, SystemTime};
 use hold::Failure;
 
 /// Seeds that failed once.
-const RECORDED: &[u64] = &[6011, 9005, 9039, 40000185];
+const RECORDED: &[u64] = &[6011, 9005, 9039, 40000185, 70000024];
 
 #[test]
 fn fresh_seeds_arrive_whole() {

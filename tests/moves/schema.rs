@@ -55,6 +55,23 @@ fn inheritance_keeps_the_rows_of_parent_and_child_apart() {
     pair.same_answer("SELECT id, extra FROM child ORDER BY id");
 }
 
+/// The second parent is one too; and a table that has only the name of a column from nobody keeps its own type.
+#[test]
+fn a_child_of_two_tables_has_the_types_of_both() {
+    let pair = Pair::with(
+        "CREATE TABLE one (id int); CREATE TABLE two (b bit(4), v vector(2)); CREATE INDEX ON two USING hnsw (b bit_hamming_ops);
+         CREATE TABLE child (note text) INHERITS (one, two); CREATE TABLE sister (b bit(4)) INHERITS (one);
+         INSERT INTO two VALUES ('1010', '[1,2]'); INSERT INTO child VALUES (1, '0110', '[3,4]', 'x'), (2, NULL, NULL, NULL); INSERT INTO sister VALUES (3, '1111')",
+    );
+    pair.copy(&["--map", "public.two.v=real[]"]);
+    let bits = "string_to_array(b::text, NULL)::real[]::text";
+    pair.same(
+        &format!("SELECT tableoid::regclass, {bits}, v::real[]::text FROM two ORDER BY 1, 2"),
+        "SELECT tableoid::regclass, b::vectors.vector::real[]::text, v::text FROM two ORDER BY 1, 2",
+    );
+    pair.same_answer("SELECT id, b FROM sister");
+}
+
 #[test]
 fn foreign_keys_in_a_circle_and_to_oneself_come_and_hold() {
     let pair = Pair::with(

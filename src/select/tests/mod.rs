@@ -34,7 +34,7 @@ fn relation(oid: u32, kind: char, name: &str) -> Relation {
         name: name.into(),
         kind,
         unlogged: false,
-        parent: None,
+        parents: Vec::new(),
         is_partition: false,
         rows_estimate: 0,
         bytes: 0,
@@ -49,7 +49,7 @@ fn relation(oid: u32, kind: char, name: &str) -> Relation {
 
 fn partition(oid: u32, name: &str, parent: u32) -> Relation {
     Relation {
-        parent: Some(parent),
+        parents: vec![parent],
         is_partition: true,
         ..relation(oid, 'r', name)
     }
