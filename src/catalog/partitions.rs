@@ -106,9 +106,10 @@ SELECT a.indrelid, format('%s index %I', a.indrelid::regclass, i.relname),
     CASE WHEN a.indisexclusion OR a.indisunique AND NOT k.usual THEN NULL
         WHEN a.indisunique THEN format('SELECT EXISTS (SELECT FROM {from} WHERE {reach} AND (%s) AND (%s) GROUP BY %s HAVING count(*) > 1)',
             a.pred, CASE WHEN a.one_null THEN 'true' ELSE k.filled END, k.keys)
-        ELSE format('SELECT coalesce(bool_or(num_nulls(%s) < 0), false) FROM {from} WHERE {reach} AND (%s)', k.keys, a.pred) END
+        ELSE format('SELECT coalesce(bool_or(%s < 0), false) FROM {from} WHERE {reach} AND (%s)', k.nulls, a.pred) END
 FROM alone a JOIN pg_catalog.pg_class i ON i.oid = a.indexrelid CROSS JOIN LATERAL (
-    SELECT string_agg(key, ', ' ORDER BY n) AS keys, string_agg(key || ' IS NOT NULL', ' AND ' ORDER BY n) AS filled, bool_and(usual) AS usual
+    -- Each for itself: two with collations of their own are no arguments of one function.
+    SELECT string_agg(key, ', ' ORDER BY n) AS keys, string_agg(format('num_nulls(%s)', key), ' + ' ORDER BY n) AS nulls, string_agg(key || ' IS NOT NULL', ' AND ' ORDER BY n) AS filled, bool_and(usual) AS usual
     FROM (SELECT n, o.opcdefault AS usual, format('(%s)%s', pg_get_indexdef(a.indexrelid, n, false),
             (SELECT format(' COLLATE %I.%I', s.nspname, l.collname) FROM pg_catalog.pg_collation l
              JOIN pg_catalog.pg_namespace s ON s.oid = l.collnamespace WHERE l.oid = a.indcollation[n - 1])) AS key

@@ -113,6 +113,14 @@ fn neighbours_change_places_only_where_their_distances_are_rounded() {
     let lines = |text: &str| -> Vec<String> { text.split(' ').map(String::from).collect() };
     let (ties, exact) = ("6|0 14|0 3|4.19e-08", "3|0 6|0 14|0");
     assert!(rows::alike_but_for_ties(&lines(ties), &lines(exact)));
+    assert!(rows::alike_in_any_order(
+        &lines("{0} {1.5e-08} {7}"),
+        &lines("{0} {0} {7}")
+    ));
+    assert!(!rows::alike_in_any_order(
+        &lines("{0} {1.5e-08}"),
+        &lines("{0} {7}")
+    ));
     for (a, b) in [
         (exact, "6|0 3|0 14|0"),
         ("1|0.5 2|0.7", "2|0.7 1|0.5"),

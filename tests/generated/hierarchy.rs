@@ -272,7 +272,7 @@ pub fn diamond(database: &mut Database) {
     }
     let mut rng = database.stream("many parents");
     let [top, left, right, bottom, late] =
-        ["top", "left", "right", "bottom", "late"].map(|stem| named(database, stem, &mut rng));
+        ["top", "left", "right", "bottom", "diamond"].map(|stem| named(database, stem, &mut rng));
     let vector = |rng: &mut Rng| usertypes::vector(database, rng);
     let (v, w) = (vector(&mut rng), vector(&mut rng));
     let (vt, wt) = (&v.sql, &w.sql);

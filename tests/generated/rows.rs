@@ -67,7 +67,7 @@ pub fn compare(database: &Database, pair: &Pair, lost: &[Lost]) -> Result<(), St
             session.try_rows(&all).map_err(at(sql))
         };
         let (expected, found) = (cells(&source, &from)?, cells(&target, &to)?);
-        if !(view && alike(&expected, &found)) {
+        if !(view && alike_in_any_order(&expected, &found)) {
             let missing: Vec<&String> = expected.iter().filter(|r| !found.contains(r)).collect();
             let extra: Vec<&String> = found.iter().filter(|r| !expected.contains(r)).collect();
             return Err(format!(
@@ -163,13 +163,18 @@ pub fn alike_but_for_ties(expected: &[String], found: &[String]) -> bool {
     };
     let (ends_here, ends_there) = (ends(expected), ends(found));
     let rounded = ends_here.iter().chain(&ends_there).any(|e| e.contains('.'));
+    rounded && alike(&ends_here, &ends_there) && alike_in_any_order(expected, found)
+}
+
+/// The same lines: as texts, near numbers may stand far from each other.
+pub fn alike_in_any_order(expected: &[String], found: &[String]) -> bool {
     let mut left: Vec<&String> = found.iter().collect();
     let taken = |line: &String| {
         let near = |other: &&String| alike(std::slice::from_ref(line), std::slice::from_ref(other));
         let place = left.iter().position(near);
         place.map(|at| left.remove(at)).is_some()
     };
-    rounded && alike(&ends_here, &ends_there) && expected.iter().all(taken)
+    expected.len() == found.len() && expected.iter().all(taken)
 }
 
 /// Each row as an array of texts, one query for a side.

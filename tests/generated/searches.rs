@@ -54,7 +54,7 @@ fn search(
     let query = rng
         .pick(&[
             "SELECT t.§1::bigint, (t.§2 §3 query) AS d FROM §4 t WHERE t.§1 > low AND t.§2 IS NOT NULL ORDER BY t.§2 §3 query, t.§1 LIMIT count",
-            "SELECT t.§1::bigint, 1 - (t.§2 §3 query) FROM §4 t WHERE (t.§2 <-> query) < 15.5 ORDER BY t.§1 LIMIT count",
+            "SELECT t.§1::bigint, 1 - (t.§2 §3 query) FROM §4 t WHERE (t.§2 <-> query) < 15.5 ORDER BY t.§1, t.§2 <-> query LIMIT count",
             "SELECT n.k, n.d FROM (SELECT t.§1::bigint AS k, t.§2 §3 query AS d FROM §4 t WHERE t.§2 IS NOT NULL) n WHERE n.d > -1e30 ORDER BY n.d, n.k LIMIT count",
             "WITH near AS (SELECT t.§1, l2_distance(t.§2, query) AS d FROM §4 t) SELECT near.§1::bigint, min(near.d) FROM near GROUP BY near.§1 ORDER BY 1",
         ])

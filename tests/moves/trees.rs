@@ -3,6 +3,19 @@
 
 use crate::common::Pair;
 
+/// Asked whether they can be computed for the rows of the tree, two keys of different collations are two questions.
+#[test]
+fn an_index_of_one_partition_with_two_collations_comes_with_the_tree() {
+    let pair = Pair::with(
+        "CREATE TYPE mood AS ENUM ('a', 'b', 'c', 'd'); CREATE TABLE t (m mood, note text, v vector(1)) PARTITION BY HASH (m);
+         CREATE TABLE t0 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE t1 PARTITION OF t FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+         CREATE INDEX two ON t0 (note text_pattern_ops, lower(note) COLLATE \"C\"); INSERT INTO t SELECT m, 'Note', '[1]' FROM unnest(enum_range(NULL::mood)) m",
+    );
+    pair.copy(&[]);
+    pair.same_answer("SELECT m, note, v::real[]::text FROM t ORDER BY m");
+    pair.same_answer("SELECT pg_get_indexdef('two'::regclass)");
+}
+
 #[test]
 fn a_hash_of_an_enum_is_filled_through_the_parent() {
     let pair = Pair::with(
