@@ -102,10 +102,12 @@ impl Place {
 
     /// A session of its own in the same database.
     pub fn session(&self) -> Session {
-        let client = self
-            .connect()
-            .unwrap_or_else(|e| panic!("connecting to {}:{}: {e}", self.host, self.port));
-        Session { client }
+        self.try_session()
+            .unwrap_or_else(|e| panic!("connecting to {}:{}: {e}", self.host, self.port))
+    }
+
+    pub fn try_session(&self) -> Result<Session, String> {
+        self.connect().map(|client| Session { client })
     }
 }
 

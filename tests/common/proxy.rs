@@ -1,10 +1,13 @@
 //! In: a server, and a mischief. Out: a port of the loopback interface that leads to the server and does the mischief on the way:
-//! cuts a connection after some bytes, or changes some. It understands nothing of the protocol.
+//! cuts a connection after some bytes, or changes some; or cuts, stalls and delays when the test says so. It understands nothing of
+//! the protocol.
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 
 use super::Place;
 
@@ -67,6 +70,176 @@ pub fn counted(place: &Place) -> (Place, Arc<AtomicUsize>) {
         }
     });
     (place.through(port), count)
+}
+
+/// A way to the place that the test disturbs while it is in use.
+#[derive(Clone, Default)]
+pub struct Way(Arc<Mutex<Trouble>>);
+
+#[derive(Default)]
+struct Trouble {
+    /// Both ends of each open connection, by its number. They go when it ends: only a socket that nobody holds tells a server that
+    /// still sends that there is no reader.
+    connections: BTreeMap<usize, [TcpStream; 2]>,
+    made: usize,
+    stalled_until: Option<Instant>,
+    /// What each piece waits, and until when.
+    delay: Option<(Duration, Instant)>,
+    /// The connection that carries the last of these bytes is cut behind it, mostly within a message.
+    left: Option<usize>,
+    cuts: usize,
+}
+
+impl Trouble {
+    fn cut(&mut self, numbers: impl IntoIterator<Item = usize>) {
+        for number in numbers {
+            for end in self.connections.remove(&number).into_iter().flatten() {
+                let _ = end.shutdown(Shutdown::Both);
+            }
+            self.cuts += 1;
+        }
+    }
+}
+
+impl Way {
+    pub fn to(place: &Place) -> (Place, Way) {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let port = listener.local_addr().expect("its number").port();
+        let upstream = (place.host.clone(), place.port);
+        let way = Way::default();
+        let disturbed = way.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                if let Ok(server) = TcpStream::connect((upstream.0.as_str(), upstream.1)) {
+                    disturbed.carry(client, server);
+                }
+            }
+        });
+        (place.through(port), way)
+    }
+
+    fn carry(&self, client: TcpStream, server: TcpStream) {
+        // Else each small message waits forty milliseconds for the acknowledgement of the one before.
+        for end in [&client, &server] {
+            let _ = end.set_nodelay(true);
+        }
+        let both = || Some([client.try_clone().ok()?, server.try_clone().ok()?]);
+        let (Some(kept), Some(up), Some(down)) = (both(), both(), both()) else {
+            return;
+        };
+        let number = {
+            let mut trouble = self.trouble();
+            trouble.made += 1;
+            let number = trouble.made;
+            trouble.connections.insert(number, kept);
+            number
+        };
+        let [client, server] = down;
+        for [from, to] in [up, [server, client]] {
+            let way = self.clone();
+            std::thread::spawn(move || {
+                way.pump(from, to);
+                way.trouble().connections.remove(&number);
+            });
+        }
+    }
+
+    fn trouble(&self) -> MutexGuard<'_, Trouble> {
+        self.0.lock().expect("no thread of the proxy panics")
+    }
+
+    fn pump(&self, mut from: TcpStream, mut to: TcpStream) {
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(n) = from.read(&mut buffer) {
+            if n == 0 {
+                break;
+            }
+            self.wait();
+            let (bytes, cut) = self.allowed(n);
+            if to.write_all(&buffer[..bytes]).is_err() || cut {
+                break;
+            }
+        }
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
+    }
+
+    fn wait(&self) {
+        loop {
+            let now = Instant::now();
+            let (stall, delay) = {
+                let trouble = self.trouble();
+                let delay = trouble.delay.filter(|(_, until)| *until > now);
+                (trouble.stalled_until, delay.map(|(each, _)| each))
+            };
+            match stall {
+                Some(until) if until > now => {
+                    std::thread::sleep((until - now).min(Duration::from_millis(50)));
+                }
+                _ => {
+                    std::thread::sleep(delay.unwrap_or_default());
+                    return;
+                }
+            }
+        }
+    }
+
+    /// How many of these bytes may pass, and whether the connection is cut behind them.
+    fn allowed(&self, bytes: usize) -> (usize, bool) {
+        let mut trouble = self.trouble();
+        match trouble.left {
+            Some(left) if left < bytes => {
+                trouble.left = None;
+                trouble.cuts += 1;
+                (left, true)
+            }
+            Some(left) => {
+                trouble.left = Some(left - bytes);
+                (bytes, false)
+            }
+            None => (bytes, false),
+        }
+    }
+
+    /// Cuts the open connection of this number, counted around.
+    pub fn cut_one(&self, which: usize) {
+        let mut trouble = self.trouble();
+        let place = which % trouble.connections.len().max(1);
+        let number = trouble.connections.keys().nth(place).copied();
+        trouble.cut(number);
+    }
+
+    pub fn cut_all(&self) {
+        let mut trouble = self.trouble();
+        let all: Vec<usize> = trouble.connections.keys().copied().collect();
+        trouble.cut(all);
+    }
+
+    /// Nothing passes for so long.
+    pub fn stall(&self, time: Duration) {
+        self.trouble().stalled_until = Some(Instant::now() + time);
+    }
+
+    /// Every piece comes later by `each`, for so long.
+    pub fn delay(&self, each: Duration, time: Duration) {
+        self.trouble().delay = Some((each, Instant::now() + time));
+    }
+
+    /// Cuts the connection that carries the last of the next so many bytes.
+    pub fn truncate_after(&self, bytes: usize) {
+        self.trouble().left = Some(bytes);
+    }
+
+    /// Everything passes from now on.
+    pub fn mend(&self) {
+        let mut trouble = self.trouble();
+        (trouble.stalled_until, trouble.delay, trouble.left) = (None, None, None);
+    }
+
+    /// Connections that were cut so far.
+    pub fn cuts(&self) -> usize {
+        self.trouble().cuts
+    }
 }
 
 /// A Unix socket that leads its first connection to the place.

@@ -1,6 +1,7 @@
 //! In: arguments. Out: the program's exit code, what it printed, and its report. Every run is checked for one thing here: that no
 //! password of any of its servers stands in what it says.
 
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -11,7 +12,9 @@ use super::{Pair, Place, unique};
 /// How a run ended.
 #[derive(Debug)]
 pub struct Outcome {
+    /// -1: a signal ended it.
     pub code: i32,
+    pub signal: Option<i32>,
     pub out: String,
     pub err: String,
     /// What --report wrote, if it wrote anything.
@@ -78,9 +81,11 @@ pub struct Running {
 
 impl Running {
     pub fn interrupt(&self) {
-        let kill = format!("kill -INT {}", self.child.id());
-        let status = Command::new("sh").args(["-c", &kill]).status();
-        assert!(status.is_ok_and(|s| s.success()), "{kill}");
+        assert!(signal(self.id(), "INT"), "it still runs");
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn ended(self) -> Outcome {
@@ -90,11 +95,14 @@ impl Running {
             .unwrap_or_else(|e| panic!("waiting for the program: {e}"));
         let text = std::fs::read_to_string(&self.report).ok();
         let _ = std::fs::remove_file(&self.report);
+        // Who is killed while writing leaves half a report.
+        let whole = text.as_deref().filter(|_| output.status.code().is_some());
         let outcome = Outcome {
             code: output.status.code().unwrap_or(-1),
+            signal: output.status.signal(),
             out: String::from_utf8_lossy(&output.stdout).into_owned(),
             err: String::from_utf8_lossy(&output.stderr).into_owned(),
-            report: text.as_deref().map(|t| {
+            report: whole.map(|t| {
                 serde_json::from_str(t).unwrap_or_else(|e| panic!("the report is no JSON: {e}"))
             }),
         };
@@ -104,6 +112,16 @@ impl Running {
         }
         outcome
     }
+}
+
+/// Sends a signal to a process; false: there is none of this id.
+pub fn signal(process: u32, name: &str) -> bool {
+    let kill = format!("kill -{name} {process}");
+    let kill = Command::new("sh")
+        .args(["-c", &kill])
+        .stderr(Stdio::null())
+        .status();
+    kill.is_ok_and(|status| status.success())
 }
 
 /// Starts the program with these arguments and variables and nothing of the caller's that could lead it elsewhere.

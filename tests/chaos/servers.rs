@@ -1,0 +1,220 @@
+//! In: the servers of the other tests, of which only the programs are taken. Out: a source and a target of this test's own in a
+//! temporary directory, which it may restart as roughly as it likes; they end with it.
+
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
+
+use super::common::{Place, unique};
+
+/// Whether what fails is to stay for a look.
+pub fn kept() -> bool {
+    std::env::var_os("PGV2RS_KEEP").is_some()
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Source,
+    Target,
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+        f.write_str(match self {
+            Side::Source => "source",
+            Side::Target => "target",
+        })
+    }
+}
+
+pub struct Servers {
+    pub directory: PathBuf,
+    source: Cluster,
+    target: Cluster,
+}
+
+struct Cluster {
+    programs: PathBuf,
+    directory: PathBuf,
+    place: Place,
+}
+
+/// In memory of the system only, as scripts/servers has them: a restarted postmaster loses nothing.
+const SETTINGS: &str = "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\nmax_connections = 100\nfsync = off\nfull_page_writes = off\n\
+    max_wal_size = '1GB'\ntimezone = 'UTC'\nlog_line_prefix = '%m [%p] %d '\n";
+
+impl Servers {
+    pub fn start() -> Servers {
+        let directory = std::env::temp_dir().join(unique("chaos"));
+        std::fs::create_dir(&directory).unwrap_or_else(|e| panic!("{}: {e}", directory.display()));
+        own(&directory);
+        let cluster = |like: Place, name: &str, settings: &str| {
+            let cluster = Cluster {
+                programs: programs(&like),
+                directory: directory.join(name),
+                place: Place {
+                    host: "127.0.0.1".into(),
+                    port: free_port(),
+                    user: "postgres".into(),
+                    password: None,
+                    database: "postgres".into(),
+                },
+            };
+            cluster.create(settings);
+            cluster
+        };
+        let source = cluster(Place::source(), "source", "");
+        let vectors = "shared_preload_libraries = 'vectors.so'\n";
+        let target = cluster(Place::target(), "target", vectors);
+        Servers {
+            source,
+            target,
+            directory,
+        }
+    }
+
+    pub fn place(&self, side: Side) -> &Place {
+        &self.cluster(side).place
+    }
+
+    /// As after a crash: no session is asked, and the log of changes is replayed.
+    pub fn restart(&self, side: Side) {
+        self.cluster(side)
+            .control(&["restart", "--mode=immediate", "--wait", "--timeout=120"]);
+    }
+
+    fn cluster(&self, side: Side) -> &Cluster {
+        match side {
+            Side::Source => &self.source,
+            Side::Target => &self.target,
+        }
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        if std::thread::panicking() && kept() {
+            for side in [Side::Source, Side::Target] {
+                println!("{side} kept: {}", self.place(side).connection_string());
+            }
+            return println!("both are in {}", self.directory.display());
+        }
+        for cluster in [&self.source, &self.target] {
+            let _ = cluster.try_control(&["stop", "--mode=immediate", "--wait"]);
+        }
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+impl Cluster {
+    fn create(&self, settings: &str) {
+        let made = self
+            .program("initdb")
+            .arg("--pgdata")
+            .arg(&self.directory)
+            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8"])
+            .args(["--locale=C", "--no-sync"])
+            .output();
+        let made = made.unwrap_or_else(|e| panic!("starting initdb: {e}"));
+        let said = String::from_utf8_lossy(&made.stderr);
+        assert!(made.status.success(), "initdb: {said}");
+        let file = self.directory.join("postgresql.conf");
+        let port = self.place.port;
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        std::fs::write(
+            &file,
+            format!("{text}\n{SETTINGS}{settings}port = {port}\n"),
+        )
+        .unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        self.control(&["start", "--wait", "--timeout=120"]);
+    }
+
+    fn control(&self, arguments: &[&str]) {
+        if let Err(said) = self.try_control(arguments) {
+            let log = std::fs::read_to_string(self.log()).unwrap_or_default();
+            panic!("pg_ctl {arguments:?}: {said}\n{log}");
+        }
+    }
+
+    fn try_control(&self, arguments: &[&str]) -> Result<(), String> {
+        let done = self
+            .program("pg_ctl")
+            .args(arguments)
+            .arg("--pgdata")
+            .arg(&self.directory)
+            .arg("--log")
+            .arg(self.log())
+            // The postmaster inherits it, and a pipe would be waited for.
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        match done {
+            Ok(status) if status.success() => Ok(()),
+            Ok(status) => Err(status.to_string()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn log(&self) -> PathBuf {
+        self.directory.join("log")
+    }
+
+    /// A server's program as the account that it runs under, with nothing of the caller's environment that could lead it elsewhere.
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.programs.join(name));
+        command.env_clear().env("LC_ALL", "C").env("HOME", "/");
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.current_dir("/").stdin(Stdio::null());
+        if let Some((user, group)) = unprivileged() {
+            command.gid(group).uid(user);
+        }
+        command
+    }
+}
+
+/// Below those that the system gives to clients: while a server restarts, one that tries to reach it could be given its port. A
+/// hundred of its own for each process, so that tests side by side do not choose the same one.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 15_000 + (std::process::id() % 150) as u16 * 100;
+    let next = || first + NEXT.fetch_add(1, Ordering::Relaxed) % 100;
+    let free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(next)
+        .take(100)
+        .find(free)
+        .expect("a free port")
+}
+
+/// Where the server's own programs are, which says itself.
+fn programs(place: &Place) -> PathBuf {
+    let bin = place
+        .session()
+        .one("SELECT setting FROM pg_config() WHERE name = 'BINDIR'");
+    let bin = PathBuf::from(bin);
+    assert!(
+        bin.join("initdb").is_file(),
+        "the servers of this test are made with the programs of the others, and {} is not on this machine",
+        bin.display()
+    );
+    bin
+}
+
+/// PostgreSQL does not run as root: user and group of `nobody`, where root runs the tests.
+fn unprivileged() -> Option<(u32, u32)> {
+    use std::os::unix::fs::MetadataExt;
+    let own = std::fs::metadata("/proc/self").ok()?.uid();
+    let accounts = std::fs::read_to_string("/etc/passwd").ok()?;
+    let nobody = accounts.lines().find(|l| l.starts_with("nobody:"))?;
+    let mut ids = nobody.split(':').skip(2).filter_map(|id| id.parse().ok());
+    (own == 0).then_some((ids.next()?, ids.next()?))
+}
+
+/// Gives a file or directory to the account that the servers run under.
+pub fn own(path: &Path) {
+    if let Some((user, group)) = unprivileged() {
+        std::os::unix::fs::chown(path, Some(user), Some(group))
+            .unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    }
+}
