@@ -2,6 +2,7 @@
 //! a given pair of servers is decided in `plan`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
@@ -15,6 +16,9 @@ use crate::roles::RoleWishes;
 ///
 /// The source is only read. The target database must exist and hold none of the tables that come. Everything is
 /// planned and rehearsed before the first byte is written; look at the plan first with --dry-run.
+///
+/// However a run ends, the same command again goes on from there: what is done is noted on the target, in the schema
+/// pgv2rs, in the transaction that does it.
 #[derive(Parser, Debug)]
 #[command(version, max_term_width = 100, after_help = AFTER_HELP, subcommand_negates_reqs = true)]
 struct Arguments {
@@ -75,9 +79,29 @@ struct Arguments {
     #[arg(long, help_heading = "How it runs")]
     allow_findings: bool,
 
-    /// Tables copied at a time
+    /// Slices of tables copied at a time, each by a connection to either server
     #[arg(short = 'j', long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "How it runs")]
     jobs: u16,
+
+    /// Help a run that another process has begun, perhaps on another machine: copy slices of it under its snapshot, and nothing else
+    #[arg(long, conflicts_with = "dry_run", help_heading = "How it runs")]
+    join: bool,
+
+    /// Bytes of rows that may be on their way at once, beside the longest row (kB, MB, GB)
+    #[arg(long, value_name = "SIZE", default_value = "64MB", value_parser = size, help_heading = "How it runs")]
+    memory: usize,
+
+    /// Stop before the target's disk has less than this free (MB, GB), where it can be seen: on this machine
+    #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "How it runs")]
+    min_free: Option<usize>,
+
+    /// How long lost connections, restarts and deadlocks are tried again after the last thing that worked (s, min, h)
+    #[arg(long, value_name = "TIME", default_value = "5min", value_parser = time, help_heading = "How it runs")]
+    retry_for: Duration,
+
+    /// How long a slice may stand still before that is an error, which says what it waits for (s, min, h)
+    #[arg(long, value_name = "TIME", default_value = "15min", value_parser = longer_time, help_heading = "How it runs")]
+    stall_timeout: Duration,
 
     /// Ordinary indexes built at a time; vector indexes are built one after another
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "How it runs")]
@@ -115,6 +139,30 @@ enum Command {
         after_help = "Exit codes: 0 the same, 1 a difference, 2 the command line, 3 the source failed, 4 the target failed, 130 stopped by the user"
     )]
     Verify(VerifyArguments),
+
+    /// Say how far the runs into a target are
+    ///
+    /// Reads the ledger that each run keeps on its target, so it can be asked from anywhere, also while the run works. Writes nothing.
+    Status(TargetArguments),
+
+    /// Forget all runs into a target: drop their ledger, the schema pgv2rs
+    ///
+    /// What was copied stays. A run that was not done cannot go on after that.
+    Clean(TargetArguments),
+}
+
+#[derive(Args, Debug)]
+struct TargetArguments {
+    /// The database on the cluster with PGVecto.rs
+    #[arg(
+        long,
+        required = true,
+        env = "PGV2RS_TARGET",
+        value_name = "URL",
+        hide_env_values = true,
+        help_heading = "Where to"
+    )]
+    target: Option<String>,
 }
 
 #[derive(Args, Debug)]
@@ -253,7 +301,18 @@ pub enum SchemaSource {
     Existing,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    ValueEnum,
+    serde::Deserialize,
+    serde::Serialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Verify {
     None,
@@ -306,10 +365,23 @@ pub struct Voice {
     pub log_format: LogFormat,
 }
 
+impl Voice {
+    /// Of a command that has no options for it.
+    pub fn plain() -> Voice {
+        Voice {
+            verbose: 0,
+            quiet: false,
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
 /// What the program is to do.
 pub enum Task {
     Move(Box<Options>),
     Verify(Box<VerifyOptions>),
+    Status(Endpoint),
+    Clean(Endpoint),
 }
 
 /// A comparison, as the user asked for it.
@@ -337,13 +409,20 @@ pub struct Options {
     pub dry_run: bool,
     pub output: Output,
     pub allow_findings: bool,
+    pub join: bool,
     pub jobs: usize,
+    pub memory: usize,
+    pub min_free: Option<u64>,
+    pub retry_for: Duration,
+    pub stall_timeout: Duration,
     pub index_jobs: usize,
     pub index_threads: u32,
     pub verify: Verify,
     pub pg_dump: PathBuf,
     pub report: Option<PathBuf>,
     pub voice: Voice,
+    /// What of the command line decides what is on the target at the end, as it was written: a run goes on with the same only.
+    pub wishes: String,
 }
 
 /// Reads the command line; prints help or a usage error and ends the program itself where clap would.
@@ -352,6 +431,14 @@ pub fn parse() -> Result<Task> {
     let arguments = Arguments::from_arg_matches(&matches).unwrap_or_else(|e| e.exit());
     match arguments.command {
         None => Ok(Task::Move(Box::new(meaning(arguments)?))),
+        Some(Command::Status(to)) => {
+            nothing_before_the_command(&matches)?;
+            Ok(Task::Status(to.target()?))
+        }
+        Some(Command::Clean(to)) => {
+            nothing_before_the_command(&matches)?;
+            Ok(Task::Clean(to.target()?))
+        }
         Some(Command::Verify(verify)) => {
             nothing_before_the_command(&matches)?;
             Ok(Task::Verify(Box::new(VerifyOptions {
@@ -391,6 +478,12 @@ impl Ends {
     }
 }
 
+impl TargetArguments {
+    fn target(&self) -> Result<Endpoint> {
+        Endpoint::parse(Side::Target, self.target.as_deref().unwrap_or_default())
+    }
+}
+
 impl What {
     fn scope(&self) -> Scope {
         Scope {
@@ -413,7 +506,9 @@ impl Says {
 
 fn meaning(a: Arguments) -> Result<Options> {
     let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let wishes = wishes(&a);
     Ok(Options {
+        wishes,
         source: a.ends.source()?,
         target: a.ends.target()?,
         scope: a.what.scope(),
@@ -438,6 +533,11 @@ fn meaning(a: Arguments) -> Result<Options> {
         output: a.output,
         allow_findings: a.allow_findings,
         jobs: a.jobs.into(),
+        join: a.join,
+        memory: a.memory,
+        min_free: a.min_free.map(|bytes| bytes as u64),
+        retry_for: a.retry_for,
+        stall_timeout: a.stall_timeout,
         index_jobs: a.index_jobs.into(),
         index_threads: a.index_threads.unwrap_or(cores.try_into().unwrap_or(1)),
         verify: a.verify,
@@ -445,6 +545,103 @@ fn meaning(a: Arguments) -> Result<Options> {
         voice: a.says.voice(),
         report: a.says.report,
     })
+}
+
+/// The options that decide what is on the target at the end, one form for each way to write them.
+fn wishes(a: &Arguments) -> String {
+    let several = [
+        ("--schema", &a.what.schema),
+        ("--table", &a.what.table),
+        ("--exclude-table", &a.what.exclude_table),
+        ("--map", &a.map),
+        ("--role-map", &a.role_map),
+    ];
+    let mut words = Vec::new();
+    for (name, values) in several {
+        let mut values = values.clone();
+        values.sort();
+        words.extend(values.iter().map(|v| format!("{name} {v}")));
+    }
+    if a.format == Format::RealArray {
+        words.push("--format real-array".into());
+    }
+    if a.overflow != Overflow::Error {
+        words.push(format!(
+            "--overflow {}",
+            format!("{:?}", a.overflow).to_lowercase()
+        ));
+    }
+    words.extend(
+        a.compat_operators
+            .iter()
+            .map(|s| format!("--compat-operators {s}")),
+    );
+    if a.schema_source == SchemaSource::Existing {
+        words.push("--schema-source existing".into());
+    }
+    let flags = [
+        ("--no-owner", a.no_owner),
+        ("--no-privileges", a.no_privileges),
+        ("--allow-findings", a.allow_findings),
+    ];
+    words.extend(
+        flags
+            .iter()
+            .filter(|(_, set)| *set)
+            .map(|(name, _)| name.to_string()),
+    );
+    words.join(" ")
+}
+
+/// A number and its unit.
+fn number_and_unit<'a>(text: &'a str, units: &[(&str, f64)]) -> std::result::Result<f64, String> {
+    let text: &'a str = text.trim();
+    let at = text
+        .find(|c: char| !c.is_ascii_digit() && c != '.')
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let names: Vec<&str> = units
+        .iter()
+        .map(|(name, _)| *name)
+        .filter(|n| !n.is_empty())
+        .collect();
+    let refuse = || format!("write a number and one of {}", names.join(", "));
+    let number: f64 = number.parse().map_err(|_| refuse())?;
+    let unit = unit.trim();
+    let factor = units
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(unit));
+    factor.map(|(_, factor)| number * factor).ok_or_else(refuse)
+}
+
+fn time(text: &str) -> std::result::Result<Duration, String> {
+    let units = [
+        ("", 1.0),
+        ("ms", 1e-3),
+        ("s", 1.0),
+        ("min", 60.0),
+        ("h", 3600.0),
+    ];
+    let seconds = number_and_unit(text, &units)?;
+    Duration::try_from_secs_f64(seconds).map_err(|e| e.to_string())
+}
+
+/// Of a second or more.
+fn longer_time(text: &str) -> std::result::Result<Duration, String> {
+    let found = time(text)?;
+    match found >= Duration::from_secs(1) {
+        true => Ok(found),
+        false => Err("less than a second is no time at all".into()),
+    }
+}
+
+fn size(text: &str) -> std::result::Result<usize, String> {
+    let units = [("kB", 1e3), ("MB", 1e6), ("GB", 1e9)];
+    let bytes = number_and_unit(text, &units)?;
+    match bytes >= 1e6 {
+        true => Ok(bytes as usize),
+        false => Err("less than 1MB holds no batch".into()),
+    }
 }
 
 fn mapping(text: &str) -> Result<Mapping> {
@@ -566,6 +763,18 @@ mod tests {
         for bad in ["old", "=new", "old=", "a=b=c", "\"a=b"] {
             assert_eq!(role_mapping(bad).unwrap_err().exit_code(), 2, "{bad}");
         }
+    }
+
+    #[test]
+    fn reads_times_and_sizes_with_their_units() {
+        assert_eq!(time("90"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("1.5min"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("0s"), Ok(Duration::ZERO));
+        assert_eq!(size("64MB"), Ok(64_000_000));
+        for bad in ["", "s", "5 parsecs", "-1s", "1e9"] {
+            assert!(time(bad).is_err(), "{bad}");
+        }
+        assert!(size("64").is_err() && size("1kB").is_err());
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! In: whatever went wrong, and on which side. Out: one error type that carries the exit code, a chain of causes
-//! with the server's SQLSTATE, detail and hint, and a remedy. It decides nothing about retrying.
+//! with the server's SQLSTATE, detail and hint, a remedy, and whether the same may go well a little later.
 
 use std::error::Error as StdError;
 use std::fmt;
@@ -56,7 +56,15 @@ pub struct Error {
     attempt: String,
     cause: Option<Cause>,
     remedy: Option<String>,
+    passing: bool,
+    from_the_start: bool,
 }
+
+/// What a server answers when the same may go well a little later: connections that break (08), a deadlock, too many connections, a
+/// shutdown or a start.
+const PASSING: [&str; 10] = [
+    "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03", "57P04", "57P05", "25P03",
+];
 
 impl Error {
     pub fn new(side: Side, attempt: impl Into<String>) -> Error {
@@ -65,6 +73,8 @@ impl Error {
             attempt: attempt.into(),
             cause: None,
             remedy: None,
+            passing: false,
+            from_the_start: false,
         }
     }
 
@@ -76,6 +86,54 @@ impl Error {
     pub fn remedy(mut self, remedy: impl Into<String>) -> Error {
         self.remedy = Some(remedy.into());
         self
+    }
+
+    /// The same may go well a little later.
+    pub fn passing(mut self) -> Error {
+        self.passing = true;
+        self
+    }
+
+    /// The snapshot, or the server itself, is not what it was: a run has to take a new one and go on from its ledger.
+    pub fn from_the_start(mut self) -> Error {
+        self.from_the_start = true;
+        self
+    }
+
+    /// Whether a run may go well that starts over from its ledger.
+    pub fn may_start_over(&self) -> bool {
+        let mut cause: Option<&(dyn StdError + 'static)> = Some(self);
+        while let Some(error) = cause {
+            let own = error.downcast_ref::<Error>();
+            if own.is_some_and(|own| own.from_the_start) {
+                return true;
+            }
+            cause = error.source();
+        }
+        self.may_pass()
+    }
+
+    /// Whether the same may go well a little later: a connection was lost, or a server said so.
+    pub fn may_pass(&self) -> bool {
+        let mut cause: Option<&(dyn StdError + 'static)> = Some(self);
+        while let Some(error) = cause {
+            if let Some(own) = error.downcast_ref::<Error>() {
+                if own.passing {
+                    return true;
+                }
+            } else if let Some(pg) = error.downcast_ref::<tokio_postgres::Error>() {
+                if let Some(code) = pg.code().map(|c| c.code()) {
+                    return code.starts_with("08") || PASSING.contains(&code);
+                }
+                if pg.is_closed() {
+                    return true;
+                }
+            } else if error.is::<std::io::Error>() {
+                return matches!(self.side, Side::Source | Side::Target);
+            }
+            cause = error.source();
+        }
+        false
     }
 
     /// A closure for `map_err`: the attempt is named where it is made.

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use pgv2rs_copy::cli::{self, LogFormat, Task, Voice};
 use pgv2rs_copy::connect::Endpoint;
 use pgv2rs_copy::error::{Error, Result, Side};
+use pgv2rs_copy::join;
+use pgv2rs_copy::ledger;
 use pgv2rs_copy::run::{self, Ended, Standing};
 use pgv2rs_copy::verify;
 use tracing_subscriber::EnvFilter;
@@ -21,6 +23,7 @@ fn main() -> ExitCode {
     let (voice, jobs) = match &task {
         Task::Move(options) => (options.voice, options.jobs),
         Task::Verify(options) => (options.voice, options.jobs),
+        Task::Status(_) | Task::Clean(_) => (Voice::plain(), 1),
     };
     log_to_stderr(voice);
     // One thread for each job's sockets: with more, a fifth of the CPU goes into waking them. The bytes have rayon's pool.
@@ -43,11 +46,22 @@ async fn done(task: &Task, log_format: LogFormat) -> ExitCode {
     let outcome = match task {
         Task::Move(options) => {
             let ends = [&options.target, &options.source];
-            until_stopped(run::run(options, &standing), ends).await
+            match options.join {
+                true => until_stopped(join::run(options), ends).await,
+                false => until_stopped(run::run(options, &standing), ends).await,
+            }
         }
         Task::Verify(options) => {
             let ends = [&options.target, &options.source];
             until_stopped(verify::command::run(options), ends).await
+        }
+        Task::Status(target) => {
+            let said = async { ledger::status::status(target).await.map(told) };
+            until_stopped(said, [target]).await
+        }
+        Task::Clean(target) => {
+            let said = async { ledger::status::clean(target).await.map(told) };
+            until_stopped(said, [target]).await
         }
     };
     match outcome {
@@ -57,23 +71,35 @@ async fn done(task: &Task, log_format: LogFormat) -> ExitCode {
         Ok(Ended::Unreported) => ExitCode::from(Side::Internal.exit_code()),
         Err(error) => {
             let code = fail(&error, log_format);
-            if let Task::Move(options) = task {
-                say(&run::what_is_there(&standing, options), log_format);
+            if matches!(task, Task::Move(options) if !options.join) {
+                say(run::what_is_there(&standing), log_format);
             }
             code
         }
     }
 }
 
-async fn until_stopped(
+fn told(text: String) -> Ended {
+    run::say(&text);
+    Ended::Well
+}
+
+async fn until_stopped<const N: usize>(
     work: impl Future<Output = Result<Ended>>,
-    ends: [&Endpoint; 2],
+    ends: [&Endpoint; N],
 ) -> Result<Ended> {
     tokio::select! {
         outcome = work => outcome,
         _ = stopped() => {
-            for end in ends {
-                end.cancel_all().await;
+            let cancelled = async {
+                for end in ends {
+                    end.cancel_all().await;
+                }
+            };
+            // Twice is at once.
+            tokio::select! {
+                () = cancelled => {}
+                _ = stopped() => {}
             }
             Err(Error::new(Side::Interrupted, "stopped by the user"))
         }

@@ -10,6 +10,7 @@ use tokio_postgres::Client;
 
 use crate::connect::{Endpoint, Session, quote};
 use crate::copy::read::what;
+use crate::copy::slice::Range;
 use crate::plan::{Plan, TablePlan};
 use crate::schema::{Phase, Schema};
 
@@ -174,7 +175,10 @@ async fn indexes(
 
 /// The first part of a table, read as the copy reads it. The session is of no use afterwards.
 async fn reading(session: &Session, table: &TablePlan) -> Option<Reading> {
-    let statement = format!("COPY {} TO STDOUT (FORMAT binary)", what(table));
+    let statement = format!(
+        "COPY {} TO STDOUT (FORMAT binary)",
+        what(table, Range::WHOLE)
+    );
     let mut stream = std::pin::pin!(session.rows_out(&statement).await.ok()?);
     let mut bytes = 0;
     let started = Instant::now();

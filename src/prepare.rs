@@ -1,6 +1,8 @@
 //! In: both servers as described, under the snapshot. Out: the plan and the schema, rehearsed on the target: all that is decided
 //! before the first byte is written.
 
+use std::collections::BTreeMap;
+
 use crate::catalog::settings::Setting;
 use crate::catalog::target::Target;
 use crate::catalog::{self, Relation, Source};
@@ -24,7 +26,7 @@ pub async fn planned(
     source: &Source,
     described: &mut Target,
     selection: &Selection,
-) -> Result<(Plan, Schema)> {
+) -> Result<(Plan, Schema, BTreeMap<String, String>)> {
     tracing::info!("dumping the schema and making the plan");
     for relation in source
         .relations
@@ -64,10 +66,8 @@ pub async fn planned(
     if !lacking {
         narrower_partitions(&holder.session, source, &mut plan).await?;
     }
-    let unread = plan::access::unread(source);
-    let names: Vec<String> = unread.iter().map(|r| r.quoted()).collect();
-    let sections = match schema::dump::both_sections(options, &holder.id, &names).await {
-        Err(_) if lacking => return Ok((plan, Schema::default())),
+    let sections = match dump(options, holder, source).await {
+        Err(_) if lacking => return Ok((plan, Schema::default(), BTreeMap::new())),
         sections => sections?,
     };
     let given = Given {
@@ -91,13 +91,31 @@ pub async fn planned(
             say(&mut plan, refused);
             names_free(target, &schema, &mut plan).await?;
             plan.findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
-            return Ok((plan, schema));
+            let entries = schema::entries(&sections, source, selection)?;
+            return Ok((plan, schema, entries));
         }
         // What hangs on a table that does not come after all does not come either, so the schema is made again without it.
         plan = decided;
         plan.leave_out(lost.iter().filter_map(|r| r.relation));
         say(&mut plan, lost);
     }
+}
+
+async fn dump(options: &Options, holder: &Holder, source: &Source) -> Result<Sections> {
+    let unread = plan::access::unread(source);
+    let names: Vec<String> = unread.iter().map(|r| r.quoted()).collect();
+    schema::dump::both_sections(options, &holder.id, &names).await
+}
+
+/// What stands in the dump now, for a run that began with another one.
+pub async fn entries(
+    options: &Options,
+    holder: &Holder,
+    source: &Source,
+    selection: &Selection,
+) -> Result<BTreeMap<String, String>> {
+    let sections = dump(options, holder, source).await?;
+    schema::entries(&sections, source, selection)
 }
 
 /// What a rule has found already is not said twice.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::copy::Copied;
+use crate::ledger::slices::Counted;
 use crate::plan::TablePlan;
 
 const LINE_EVERY: Duration = Duration::from_secs(5);
@@ -19,21 +19,17 @@ pub struct Progress(Arc<State>);
 struct State {
     started: Instant,
     expected_bytes: u64,
-    tables: usize,
+    slices: usize,
     rows: AtomicU64,
     bytes: AtomicU64,
-    tables_done: AtomicU64,
+    slices_done: AtomicU64,
     last_line_ms: AtomicU64,
     bar: Option<ProgressBar>,
 }
 
 impl Progress {
-    /// For the copy of these tables; `quiet` shows nothing.
-    pub fn start(tables: &[TablePlan], quiet: bool) -> Progress {
-        let expected_bytes = tables
-            .iter()
-            .map(|t| u64::try_from(t.bytes).unwrap_or(0))
-            .sum();
+    /// For the copy of so many slices, of about so many bytes; `quiet` shows nothing.
+    pub fn start(slices: usize, expected_bytes: u64, quiet: bool) -> Progress {
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let style = "{spinner} {bar:30} {percent}%  {msg}  elapsed {elapsed}, ETA {eta}";
             let bar = ProgressBar::new(expected_bytes);
@@ -46,10 +42,10 @@ impl Progress {
         Progress(Arc::new(State {
             started: Instant::now(),
             expected_bytes,
-            tables: tables.len(),
+            slices,
             rows: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
-            tables_done: AtomicU64::new(0),
+            slices_done: AtomicU64::new(0),
             last_line_ms: AtomicU64::new(0),
             bar,
         }))
@@ -70,15 +66,21 @@ impl Progress {
         }
     }
 
-    pub fn table_done(&self, table: &TablePlan, copied: &Copied) {
-        let done = self.0.tables_done.fetch_add(1, Ordering::Relaxed) + 1;
+    /// A slice came to nothing; it is copied again.
+    pub fn taken_back(&self, rows: u64, bytes: u64) {
+        self.0.rows.fetch_sub(rows, Ordering::Relaxed);
+        self.0.bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub fn slice_done(&self, table: &TablePlan, counted: &Counted) {
+        let done = self.0.slices_done.fetch_add(1, Ordering::Relaxed) + 1;
         let text = format!(
-            "{} copied: {} rows, {} in {:.1?} (table {done} of {})",
+            "{}: {} rows, {} in {:.1?} (slice {done} of {})",
             table.display,
-            copied.converted,
-            megabytes(copied.bytes),
-            copied.elapsed,
-            self.0.tables
+            counted.rows,
+            megabytes(counted.bytes),
+            counted.elapsed,
+            self.0.slices
         );
         match &self.0.bar {
             Some(bar) => bar.println(text),
@@ -86,9 +88,8 @@ impl Progress {
         }
     }
 
-    /// Tables whose rows are committed.
-    pub fn tables_done(&self) -> u64 {
-        self.0.tables_done.load(Ordering::Relaxed)
+    pub fn slices_done(&self) -> u64 {
+        self.0.slices_done.load(Ordering::Relaxed)
     }
 
     pub fn finish(&self) {

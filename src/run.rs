@@ -3,33 +3,37 @@
 
 use std::collections::HashSet;
 use std::io::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::after_data::{self, AfterData, finish, probe};
+use crate::after_data::{self, AfterData, Notes, finish, probe};
 use crate::catalog::target::Target;
 use crate::catalog::{self, Relation, Source};
 use crate::cli::{Format, Options, Output, SchemaSource, Verify};
-use crate::connect::{Endpoint, Session};
-use crate::copy::{self, Copied, Job};
+use crate::connect::{Endpoint, Session, quote_qualified};
+use crate::copy::slice::{self, Range};
+use crate::copy::{self, Job};
 use crate::error::{Error, Result, Side};
+use crate::ledger::{self, AllSettled, Ledger, Recorded, Settled, Slicing};
 use crate::measure;
-use crate::plan::{Plan, Severity};
+use crate::patience::Patience;
+use crate::plan::{Plan, Severity, TablePlan};
 use crate::prepare;
 use crate::progress::Progress;
 use crate::report::plan::PlanReport;
 use crate::report::{self, Report, Seconds, Server, count_of};
 use crate::schema::{self, Phase, Schema};
 use crate::select::{self, Selection};
-use crate::snapshot::{self, Readers};
-use crate::verify::{self, Verdict, cutover};
+use crate::snapshot::{self, Holder, Readers};
+use crate::verify::{self, cutover, seal};
+use crate::watch;
 
-/// What is on the target when a run ends early, for the message to the user.
+/// How far a run has come, for the message to the user when it ends early.
 #[derive(Default)]
 pub struct Standing {
-    schema_applied: AtomicBool,
-    progress: OnceLock<Progress>,
+    /// Something of it is on the target, and the ledger knows.
+    begun: AtomicBool,
 }
 
 /// How a run that came to its end ended.
@@ -45,7 +49,13 @@ pub enum Ended {
     Unreported,
 }
 
-/// The whole move.
+/// What is told at the end: how, in words, and as JSON.
+type Told = (Ended, String, String);
+
+/// More often than that something is wrong that does not pass.
+const START_OVER: u32 = 50;
+
+/// The whole move; where it breaks off for something that may pass, again, from what the ledger holds.
 pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
     let started = Instant::now();
     let report_file = options
@@ -54,51 +64,487 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
         .map(report::ReportFile::open)
         .transpose()?;
     warn_of([&options.source, &options.target]);
+    let patience = Arc::new(Patience::new(options.retry_for));
+    let mut times = 0;
+    let told = loop {
+        let harm = async {
+            while !standing.begun() {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            watch::harm(options).await
+        };
+        let told = tokio::select! {
+            told = attempt(options, standing, &patience, started) => told,
+            harm = harm => Err(harm),
+        };
+        match told {
+            Ok(told) => break told,
+            Err(error) if standing.begun() && error.may_start_over() && times < START_OVER => {
+                times += 1;
+                patience.wait_anyway(error).await?;
+                for end in [&options.source, &options.target] {
+                    end.forget();
+                }
+                tracing::info!("going on from the ledger");
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    let Some((ended, text, json)) = told else {
+        return Ok(Ended::Well);
+    };
+    say(&text);
+    if let Some(file) = report_file
+        && let Err(error) = file.write_text(&json)
+    {
+        tracing::error!("the move is complete, but {}", error.chain());
+        return Ok(Ended::Unreported);
+    }
+    Ok(ended)
+}
+
+/// A run that is begun, and what it needs to go on.
+struct Begun {
+    run: i64,
+    recorded: Recorded,
+    source: Source,
+    /// The snapshot, as long as rows are to be copied or verified.
+    snapshot: Option<(Holder, Readers)>,
+}
+
+/// From the beginning, or from where the ledger says; nothing is told where only a plan was asked for.
+async fn attempt(
+    options: &Options,
+    standing: &Standing,
+    patience: &Arc<Patience>,
+    started: Instant,
+) -> Result<Option<Told>> {
     let target = options.target.connect().await?;
     let mut described = catalog::target::read(&target).await?;
-    let (patterns, version) = before_snapshot(options).await?;
+    let (patterns, version, origin) = before_snapshot(options).await?;
+    let ledger = match options.dry_run {
+        true => None,
+        // One's own session that the server has not found dead yet holds it still.
+        false => Some(
+            Ledger::hold(target, options.stall_timeout)
+                .await
+                .map_err(|e| match standing.begun() {
+                    true => e.passing(),
+                    false => e,
+                })?,
+        ),
+    };
+    let target = match &ledger {
+        Some(ledger) => &ledger.session,
+        None => &options.target.connect().await?,
+    };
+    let known = ledger::runs(target).await?;
+    let known = known.into_iter().find(|run| {
+        run.phase != ledger::Phase::Done || (run.source == origin && run.wishes == options.wishes)
+    });
+    let unfinished = known
+        .as_ref()
+        .filter(|run| run.phase != ledger::Phase::Done);
+    if let Some(run) = unfinished {
+        standing.begun.store(true, Ordering::Relaxed);
+        the_same(options, run, &origin)?;
+    }
+    if let (Some(run), None) = (&known, unfinished)
+        && still_there(target, run).await?
+        && !options.dry_run
+    {
+        let (text, json) = run.report()?;
+        tracing::info!(
+            "this move is done; to move again, empty the target and run pgv2rs-copy clean"
+        );
+        return Ok(Some((Ended::Well, text, json)));
+    }
     schema::dump::check_version(&options.pg_dump, version).await?;
+    let asked = Asked {
+        options,
+        patterns: &patterns,
+        origin: &origin,
+    };
+    let begun = match (unfinished, &ledger) {
+        (Some(run), Some(ledger)) => Some(resumed(&asked, ledger, run, &described).await?),
+        _ => begin(&asked, standing, (target, &ledger), &mut described).await?,
+    };
+    let (Some(begun), Some(ledger)) = (begun, &ledger) else {
+        return Ok(None);
+    };
+    let mut seconds = Seconds::default();
+    let (settled, snapshot) = match &begun.snapshot {
+        Some((holder, readers)) => {
+            let settled = rows(
+                options,
+                ledger,
+                &begun,
+                (holder, readers),
+                patience,
+                &mut seconds,
+            )
+            .await?;
+            (settled, holder.visible.clone())
+        }
+        None => {
+            let run = unfinished.ok_or_else(|| Error::new(Side::Internal, "reading the ledger"))?;
+            (run.settled()?, run.snapshot.clone().unwrap_or_default())
+        }
+    };
+    let mut begun = begun;
+    // Before days of index building: what holds the snapshot holds back vacuum on the source.
+    if let Some((holder, readers)) = begun.snapshot.take() {
+        readers.close();
+        if let Err(error) = holder.release().await {
+            // The readers had the snapshot and the locks as well.
+            tracing::warn!("{}", error.chain());
+        }
+    }
+    let moved = Moved {
+        begun: &begun,
+        settled,
+        snapshot,
+        started,
+    };
+    let told = after_rows(options, ledger, moved, (&described, patience), seconds).await?;
+    Ok(Some(told))
+}
 
+/// What the user has asked for, of which source.
+struct Asked<'a> {
+    options: &'a Options,
+    patterns: &'a select::Patterns,
+    /// The source's cluster and database.
+    origin: &'a str,
+}
+
+/// A run goes on with the same command only.
+pub fn the_same(options: &Options, run: &ledger::Run, origin: &str) -> Result<()> {
+    let refuse = |why: String| {
+        Error::new(Side::Plan, format!("going on with the run that was begun {}", run.begun))
+            .because(why)
+            .remedy("run it with the same command; or forget it: pgv2rs-copy clean, and start again with an empty target")
+    };
+    let plain = |wishes: &str| match wishes {
+        "" => "none".to_string(),
+        wishes => wishes.to_string(),
+    };
+    if run.source != origin {
+        return Err(refuse(format!("it is from another source: {}", run.place)));
+    }
+    if run.wishes != options.wishes {
+        let (was, is) = (plain(&run.wishes), plain(&options.wishes));
+        return Err(refuse(format!("its options were others: {was}, not {is}")));
+    }
+    if options.dry_run {
+        return Err(refuse("it is not done, so there is nothing to plan".into())
+            .remedy("without --dry-run the same command goes on with it; pgv2rs-copy status shows how far it is"));
+    }
+    Ok(())
+}
+
+/// Whether what a run that is done has brought is still there: a table that is gone or empty may be moved again.
+async fn still_there(target: &Session, run: &ledger::Run) -> Result<bool> {
+    let (_, report) = run.report()?;
+    let report: serde_json::Value =
+        serde_json::from_str(&report).map_err(Error::on(Side::Target, "reading the ledger"))?;
+    for (at, table) in run.recorded()?.tables.iter().enumerate() {
+        let rows = report["tables"][at]["rows"].as_u64();
+        let there = "SELECT pg_catalog.to_regclass($1) IS NOT NULL";
+        let there = target.query_one(there, &[&table.quoted()]).await;
+        let on = Error::on(Side::Target, "looking whether the moved tables are there");
+        if !there.map_err(on)?.get::<_, bool>(0) {
+            return Ok(false);
+        }
+        let sql = format!("SELECT EXISTS (SELECT FROM {})", table.from());
+        let filled = target.query_of_table(&sql).await;
+        let on = Error::on(Side::Target, "looking whether the moved tables are filled");
+        if rows != Some(0) && !filled.map_err(on)?.get::<_, bool>(0) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Steps 1 to 4, where the target knows nothing of the run. None where only the plan was asked for.
+async fn begin(
+    asked: &Asked<'_>,
+    standing: &Standing,
+    (target, ledger): (&Session, &Option<Ledger>),
+    described: &mut Target,
+) -> Result<Option<Begun>> {
+    let options = asked.options;
     tracing::info!("locking the source's tables and taking the snapshot");
     let holder = snapshot::hold(&options.source).await?;
     let readers = Readers::open(&options.source, &holder, options.jobs).await?;
     let source = catalog::read(&holder.session).await?;
-    let mut selection = select::close(&source, &patterns);
+    let selection = selected(asked, &source, described);
+    let (plan, schema, entries) =
+        prepare::planned(options, &holder, target, &source, described, &selection).await?;
+    let decided = decided(options, &source, described, &plan, &schema).await?;
+    let (true, Some(ledger)) = (decided, ledger) else {
+        return Ok(None);
+    };
+    let recorded = Recorded::new(&source, &selection, plan, &schema, entries);
+    crate::fail::point("planned");
+    let attempt =
+        |e: tokio_postgres::Error| Error::new(Side::Target, "applying the schema").because(e);
+    if options.schema_source == SchemaSource::Existing {
+        // With tables that are there already only the way to their types is opened.
+        for step in schema.of(Phase::BeforeData) {
+            if let Err(error) = schema::run_step(target, step).await {
+                tracing::warn!("{}", error.chain());
+            }
+        }
+    }
+    target.batch_execute("BEGIN").await.map_err(attempt)?;
     if options.schema_source == SchemaSource::Dump {
-        select::offered(&source, &described, &mut selection);
+        tracing::info!("applying the schema before the data");
+        schema::before_data(target, &schema).await?;
     }
-    let (plan, schema) = prepare::planned(
-        options,
-        &holder,
-        &target,
-        &source,
-        &mut described,
-        &selection,
-    )
-    .await?;
-    if !decided(options, &source, &described, &plan, &schema).await? {
-        return Ok(Ended::Well);
-    }
+    let place = options.source.place();
+    let run = ledger
+        .begin(asked.origin, &place, &options.wishes, &recorded)
+        .await?;
+    let committed = target.batch_execute("COMMIT").await;
+    // An answer that is lost is no refusal.
+    let refused = committed.as_ref().is_err_and(|e| e.as_db_error().is_some());
+    standing.begun.store(!refused, Ordering::Relaxed);
+    committed.map_err(attempt)?;
+    // pg_dump's own settings wait for ever.
+    ledger::no_longer_than(target, options.stall_timeout).await?;
+    crate::fail::point("schema-applied");
+    Ok(Some(Begun {
+        run,
+        recorded,
+        source,
+        snapshot: Some((holder, readers)),
+    }))
+}
 
-    before_data(options, &target, &schema, standing).await?;
-    let mut seconds = Seconds::default();
-    let job = job(options, &source, &plan, readers).await?;
-    let _ = standing.progress.set(job.progress.clone());
-    let copied = copied(options, &job, &plan, &mut seconds).await?;
-    let verdicts = verified(options, &job, &plan, &copied, &mut seconds).await?;
-    let visible = holder.visible.clone();
-    // Before days of index building: what holds the snapshot holds back vacuum on the source.
-    job.readers.close();
-    if let Err(error) = holder.release().await {
-        // The readers had the snapshot and the locks as well.
-        tracing::warn!("{}", error.chain());
+fn selected(asked: &Asked<'_>, source: &Source, described: &Target) -> Selection {
+    let mut selection = select::close(source, asked.patterns);
+    if asked.options.schema_source == SchemaSource::Dump {
+        select::offered(source, described, &mut selection);
     }
+    selection
+}
 
+/// The same, where the ledger knows a run that is not done.
+async fn resumed(
+    asked: &Asked<'_>,
+    ledger: &Ledger,
+    run: &ledger::Run,
+    described: &Target,
+) -> Result<Begun> {
+    let options = asked.options;
+    let mut recorded = run.recorded()?;
+    tracing::info!("going on with the run that was begun {}", run.begun);
+    let emptied = ledger.after_a_crash(run.id, &recorded.tables).await?;
+    let untouched = ledger.steps(run.id).await?.is_empty();
+    if emptied && !untouched {
+        return Err(Error::new(Side::Target, "going on with the run")
+            .because("the target has crashed and has emptied its unlogged tables, over which indexes, keys or triggers are made already")
+            .remedy("start again: pgv2rs-copy clean, and an empty target"));
+    }
+    let settled = run.phase == ledger::Phase::Building;
+    // Who asks for more than was verified gets it, as long as nothing else is made of the rows.
+    let more = settled && untouched && run.settled()?.verify < options.verify;
+    if settled && !more && !emptied {
+        let session = options.source.connect().await?;
+        let one_look = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+        session
+            .batch_execute(one_look)
+            .await
+            .map_err(Error::on(Side::Source, "reading the catalog"))?;
+        return Ok(Begun {
+            run: run.id,
+            recorded,
+            source: catalog::read(&session).await?,
+            snapshot: None,
+        });
+    }
+    if settled {
+        ledger.unsettle(run.id).await?;
+    }
+    if !untouched {
+        return Err(Error::new(Side::Verification, "going on with the run")
+            .because("the rows on the target were not those of the source, and what follows them is made already")
+            .remedy("pgv2rs-copy verify says what differs; start again: pgv2rs-copy clean, and an empty target"));
+    }
+    let holder = snapshot::hold(&options.source).await?;
+    let readers = Readers::open(&options.source, &holder, options.jobs).await?;
+    let source = catalog::read(&holder.session).await?;
+    let selection = selected(asked, &source, described);
+    let entries = prepare::entries(options, &holder, &source, &selection).await?;
+    recorded.as_it_is_now(&source, &entries)?;
+    Ok(Begun {
+        run: run.id,
+        recorded,
+        source,
+        snapshot: Some((holder, readers)),
+    })
+}
+
+/// Steps 5 and 6, under the snapshot: the rows are copied and verified.
+async fn rows(
+    options: &Options,
+    ledger: &Ledger,
+    begun: &Begun,
+    (holder, readers): (&Holder, &Readers),
+    patience: &Arc<Patience>,
+    seconds: &mut Seconds,
+) -> Result<AllSettled> {
+    let tables = &begun.recorded.tables;
+    let slicing = ledger.new_attempt(begun.run, &holder.id).await?;
+    let kept = ledger
+        .keep(begun.run, tables, readers, options.jobs)
+        .await?;
+    let laid = laid(ledger, slicing, tables, readers, &kept, options.jobs).await?;
+    crate::fail::point("laid");
+    let slices: usize = kept.iter().map(Vec::len).sum();
+    if slices > 0 {
+        tracing::info!(
+            "{} are there already and as on the source",
+            count_of(slices, "slice")
+        );
+    }
+    tracing::info!(
+        "copying {} of {}",
+        count_of(laid, "slice"),
+        count_of(tables.len(), "table")
+    );
+    let shared = copy::Shared {
+        target: options.target.clone(),
+        readers: readers.clone(),
+        overflow: options.overflow,
+        vector_schema: begun.source.vector_schema.clone(),
+        search_path: begun.source.search_path.clone(),
+        progress: Progress::start(laid, expected(tables, &kept), options.voice.quiet),
+        slicing,
+        patience: patience.clone(),
+        stall_timeout: options.stall_timeout,
+        memory: options.memory,
+    };
+    let job = Arc::new(Job::new(shared, tables).await?);
+    let copied = tokio::select! {
+        copied = copy::all(job.clone(), options.jobs) => copied,
+        lost = holder.lost() => Err(lost),
+    };
+    job.progress.finish();
+    copied?;
+    crate::fail::point("copied");
+    seconds.copy = job.seconds();
+    seconds.ledger = job.ledger_seconds();
+    let totals = ledger.totals(begun.run, tables).await?;
+    if options.verify != Verify::None {
+        tracing::info!("verifying the rows");
+    }
+    let started = Instant::now();
+    let verdicts = tokio::select! {
+        verdicts = verify::all(&job, tables, &totals, options.verify, options.jobs) => verdicts?,
+        lost = holder.lost() => return Err(lost),
+    };
+    seconds.verify = started.elapsed().as_secs_f64();
+    let settled = totals
+        .into_iter()
+        .zip(verdicts)
+        .map(|((copied, _), verdict)| Settled {
+            copied,
+            seal: verdict.seal.clone(),
+            verdict,
+        })
+        .collect();
+    let settled = AllSettled {
+        verify: options.verify,
+        tables: settled,
+    };
+    // Rows that differ are looked at again by the next run.
+    if settled
+        .tables
+        .iter()
+        .all(|s| s.verdict.differences.is_empty())
+    {
+        ledger.settle(begun.run, &holder.visible, &settled).await?;
+    }
+    patience.progress();
+    crate::fail::point("verified");
+    Ok(settled)
+}
+
+/// Lays out what is to be copied, the largest table first. Out: how many slices.
+async fn laid(
+    ledger: &Ledger,
+    slicing: Slicing,
+    tables: &[TablePlan],
+    readers: &Readers,
+    kept: &[Vec<Range>],
+    jobs: usize,
+) -> Result<usize> {
+    let reader = readers.lease().await?;
+    let mut laid = 0;
+    for (table, kept) in tables.iter().zip(kept) {
+        let ranges = slice::cut(slice::size(&reader, table).await?, jobs, kept);
+        if !ranges.is_empty() {
+            let shape = seal::shape_now(&reader, table).await?;
+            ledger.lay(slicing, table, &shape, &ranges).await?;
+        }
+        laid += ranges.len();
+    }
+    Ok(laid)
+}
+
+/// Bytes that are still to come, by the size of the tables that have no slice yet.
+fn expected(tables: &[TablePlan], kept: &[Vec<Range>]) -> u64 {
+    let bare = tables.iter().zip(kept).filter(|(_, kept)| kept.is_empty());
+    bare.map(|(table, _)| u64::try_from(table.bytes).unwrap_or(0))
+        .sum()
+}
+
+/// A run whose rows are all there.
+struct Moved<'a> {
+    begun: &'a Begun,
+    settled: AllSettled,
+    /// Its text: what the rows are as of.
+    snapshot: String,
+    started: Instant,
+}
+
+/// Steps 7 and 8: what follows the rows, and the report.
+async fn after_rows(
+    options: &Options,
+    ledger: &Ledger,
+    moved: Moved<'_>,
+    (described, patience): (&Target, &Patience),
+    mut seconds: Seconds,
+) -> Result<Told> {
+    let Begun {
+        run,
+        recorded,
+        source,
+        ..
+    } = moved.begun;
+    let target = &ledger.session;
     let after = Instant::now();
     tracing::info!("indexes, constraints and the rest of the schema");
-    let mut after_data = after_data::build(&options.target, &schema, options.index_jobs).await?;
-    let left_out = plan.left_out.clone();
-    let relations: Vec<&Relation> = moved(&source, &selection, &left_out).collect();
+    let notes = Notes {
+        run: *run,
+        done: ledger.steps(*run).await?,
+        patience,
+        stall_timeout: options.stall_timeout,
+    };
+    let steps = &recorded.steps;
+    let mut after_data =
+        after_data::build(&options.target, steps, options.index_jobs, &notes).await?;
+    // By name: a sequence that was dropped and made again is still what the target has.
+    let there = |(_, schema, name): &&(char, String, String)| {
+        let mut all = source.relations.iter();
+        all.find(|r| (&r.schema, &r.name) == (schema, name))
+    };
+    let coming = recorded.relations.iter();
+    let relations: Vec<&Relation> = coming.clone().filter_map(|r| there(&r)).collect();
+    let lost = coming.filter(|r| r.0 == 'S' && there(r).is_none());
+    let lost = lost.map(|(_, schema, name)| quote_qualified(schema, name));
     let of_kind = |kinds: &str| {
         relations
             .iter()
@@ -110,8 +556,12 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
     if options.schema_source == SchemaSource::Existing {
         sequences.retain(|r| described.relations.contains_key(&r.place()));
     }
-    let sequences =
-        finish::sequences(&options.source, &target, &sequences, &mut after_data).await?;
+    let sequences = finish::sequences(&options.source, target, &sequences, &mut after_data).await?;
+    for name in lost {
+        let error = Error::new(Side::Source, format!("reading sequence {name}"))
+            .because("it is not on the source any more");
+        after_data.refused(&format!("SEQUENCE {name}"), &error, Vec::new());
+    }
     // Materialized views that were there already are the user's to refresh.
     let tables = of_kind(match options.schema_source {
         SchemaSource::Dump => "rpm",
@@ -119,28 +569,23 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
     });
     let names: Vec<String> = tables.iter().map(|r| r.quoted()).collect();
     target.look_in(&source.search_path).await?;
-    finish::analyze(&target, &names, &mut after_data).await?;
+    finish::analyze(target, &names, &mut after_data).await?;
     let names: Vec<_> = tables.iter().map(|r| r.place()).collect();
-    let broken = probe::probe(
-        &target,
-        &schema,
-        &names,
-        &source.indexes,
-        &after_data.failed,
-    )
-    .await?;
+    let broken = probe::probe(target, steps, &names, &source.indexes, &after_data.failed).await?;
     seconds.after_data = after.elapsed().as_secs_f64();
 
-    let seals = verdicts.iter().map(|v| &v.seal);
-    let now = cutover::check(options, &source, &plan.tables, seals).await;
-    seconds.total = started.elapsed().as_secs_f64();
-    let differs = verdicts.iter().any(|v| !v.differences.is_empty());
-    let tables = plan
+    let known: HashSet<u32> = recorded.known.iter().copied().collect();
+    let seals = moved.settled.tables.iter().map(|s| &s.seal);
+    let now = cutover::check(options, &known, &recorded.tables, seals).await;
+    seconds.total = moved.started.elapsed().as_secs_f64();
+    let differs = moved
+        .settled
         .tables
         .iter()
-        .zip(&copied)
-        .zip(verdicts)
-        .zip(now.tables);
+        .any(|s| !s.verdict.differences.is_empty());
+    let verify = moved.settled.verify;
+    let settled = moved.settled.tables;
+    let tables = recorded.tables.iter().zip(settled).zip(now.tables);
     let AfterData {
         built,
         failed,
@@ -156,49 +601,46 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
         target: server(
             options.target.place(),
             described.version_num,
-            extension(&target).await?,
+            extension(target).await?,
         ),
-        snapshot: visible,
-        verify: options.verify,
+        snapshot: moved.snapshot,
+        verify,
         tables: tables
-            .map(|(((t, c), v), k)| report::Table::new(t, c, v, k))
+            .map(|((t, s), k)| report::Table::new(t, &s.copied, s.verdict, k))
             .collect(),
         indexes: built,
         new_tables: now.new_tables,
         sequences,
-        verified: options.verify == Verify::Full
+        verified: verify == Verify::Full
             && !differs
-            && !plan.tables.is_empty()
+            && !recorded.tables.is_empty()
             && broken.is_empty()
             && failed.is_empty(),
         broken_indexes: broken,
         failed,
         optional,
-        left_out: plan
+        left_out: recorded
             .findings
             .iter()
             .filter(|f| f.severity == Severity::Decision)
             .count(),
-        findings: plan.findings,
+        findings: recorded.findings.clone(),
         seconds,
     };
-    say(&report.text());
-    if let Some(file) = report_file
-        && let Err(error) = file.write(&report)
-    {
-        tracing::error!("the move is complete, but {}", error.chain());
-        return Ok(Ended::Unreported);
+    let ended = match (
+        differs || !report.broken_indexes.is_empty(),
+        report.failed.is_empty(),
+    ) {
+        (true, _) => Ended::Differing,
+        (false, false) => Ended::Unfinished,
+        (false, true) => Ended::Well,
+    };
+    let (text, json) = (report.text(), report::json(&report)?);
+    if ended == Ended::Well {
+        ledger.finish(*run, (&text, &json)).await?;
     }
-    Ok(
-        match (
-            differs || !report.broken_indexes.is_empty(),
-            report.failed.is_empty(),
-        ) {
-            (true, _) => Ended::Differing,
-            (false, false) => Ended::Unfinished,
-            (false, true) => Ended::Well,
-        },
-    )
+    crate::fail::point("finished");
+    Ok((ended, text, json))
 }
 
 /// What a careful person would say of the ways to the two servers.
@@ -216,46 +658,8 @@ pub fn say(text: &str) {
     }
 }
 
-/// What comes and is not left out.
-fn moved<'a>(
-    source: &'a Source,
-    selection: &'a Selection,
-    left_out: &'a HashSet<u32>,
-) -> impl Iterator<Item = &'a Relation> {
-    source.relations.iter().filter(|r| {
-        let owner = selection.owner(r.id());
-        selection.relations.contains(&r.oid)
-            && !left_out.contains(&r.oid)
-            && !owner.is_some_and(|o| left_out.contains(&o))
-    })
-}
-
-/// Step 4. With tables that are there already only the way to their types is opened.
-async fn before_data(
-    options: &Options,
-    target: &Session,
-    schema: &Schema,
-    standing: &Standing,
-) -> Result<()> {
-    match options.schema_source {
-        SchemaSource::Dump => {
-            tracing::info!("applying the schema before the data");
-            schema::apply(target, schema).await?;
-            standing.schema_applied.store(true, Ordering::Relaxed);
-        }
-        SchemaSource::Existing => {
-            for step in schema.of(Phase::BeforeData) {
-                if let Err(error) = schema::run_step(target, step).await {
-                    tracing::warn!("{}", error.chain());
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
 /// What must be known before the snapshot: patterns, and the version that pg_dump has to match.
-async fn before_snapshot(options: &Options) -> Result<(select::Patterns, u32)> {
+async fn before_snapshot(options: &Options) -> Result<(select::Patterns, u32, String)> {
     let session = options.source.connect().await?;
     catalog::names::are_text(&session).await?;
     let patterns = select::patterns(&session, &options.scope).await?;
@@ -264,7 +668,19 @@ async fn before_snapshot(options: &Options) -> Result<(select::Patterns, u32)> {
         .query_one(sql, &[])
         .await
         .map_err(Error::on(Side::Source, "reading the server's version"))?;
-    Ok((patterns, row.get::<_, i32>(0).unsigned_abs()))
+    let origin = origin(options, &session).await?;
+    Ok((patterns, row.get::<_, i32>(0).unsigned_abs(), origin))
+}
+
+/// The source's cluster and database: what a run goes on with has to be the same.
+pub async fn origin(options: &Options, session: &Session) -> Result<String> {
+    let cluster = catalog::access::system_identifier(session, Side::Source).await?;
+    let row = session
+        .query_one("SELECT current_database()::text", &[])
+        .await
+        .map_err(Error::on(Side::Source, "reading the database's name"))?;
+    let cluster = cluster.unwrap_or_else(|| options.source.place());
+    Ok(format!("{cluster}/{}", row.get::<_, String>(0)))
 }
 
 /// The plan, as the user wants to read it.
@@ -337,65 +753,6 @@ async fn decided(
         .remedy("each stands above with what to do; --allow-findings goes on without the objects that need a decision"))
 }
 
-async fn job(
-    options: &Options,
-    source: &Source,
-    plan: &Plan,
-    readers: Readers,
-) -> Result<Arc<Job>> {
-    let shared = copy::Shared {
-        target: options.target.clone(),
-        readers,
-        overflow: options.overflow,
-        vector_schema: source.vector_schema.clone(),
-        search_path: source.search_path.clone(),
-        progress: Progress::start(&plan.tables, options.voice.quiet),
-    };
-    Ok(Arc::new(Job::new(shared, &plan.tables).await?))
-}
-
-/// Step 5. The counts come back in the order of the plan's tables.
-async fn copied(
-    options: &Options,
-    job: &Arc<Job>,
-    plan: &Plan,
-    seconds: &mut Seconds,
-) -> Result<Vec<Copied>> {
-    tracing::info!("copying {}", count_of(plan.tables.len(), "table"));
-    let started = Instant::now();
-    let copied = copy::all(job.clone(), options.jobs).await;
-    job.progress.finish();
-    let mut copied = copied?;
-    // From the first COPY to the last commit: connecting is not copying.
-    let first = copied.iter().map(|c| c.started).min().unwrap_or(started);
-    let last = copied
-        .iter()
-        .map(|c| c.started + c.elapsed)
-        .max()
-        .unwrap_or(first);
-    seconds.copy = (last - first).as_secs_f64();
-    let place = |c: &Copied| plan.tables.iter().position(|t| t.oid == c.oid);
-    copied.sort_by_key(place);
-    Ok(copied)
-}
-
-/// Step 6, while the snapshot and its locks are held.
-async fn verified(
-    options: &Options,
-    job: &Job,
-    plan: &Plan,
-    copied: &[Copied],
-    seconds: &mut Seconds,
-) -> Result<Vec<Verdict>> {
-    if options.verify != Verify::None {
-        tracing::info!("verifying the rows");
-    }
-    let started = Instant::now();
-    let verdicts = verify::all(job, &plan.tables, copied, options.verify, options.jobs).await?;
-    seconds.verify = started.elapsed().as_secs_f64();
-    Ok(verdicts)
-}
-
 fn server(place: String, version_num: u32, extension: String) -> Server {
     Server {
         place,
@@ -416,25 +773,17 @@ async fn extension(target: &Session) -> Result<String> {
 }
 
 /// One sentence on what an early end leaves on the target.
-pub fn what_is_there(standing: &Standing, options: &Options) -> String {
-    let applied = standing.schema_applied.load(Ordering::Relaxed);
-    let filled = standing.progress.get().map_or(0, |p| p.tables_done());
-    let tables = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-    match (options.schema_source, applied, filled) {
-        (SchemaSource::Existing, _, 0) => "The target's tables are as empty as they were.".into(),
-        (SchemaSource::Existing, _, n) => format!(
-            "The target holds the rows of {}, each whole, and the others are empty; some vector indexes may be there. To start \
-             again, truncate what is filled and drop its vector indexes.",
-            count_of(tables(n), "table")
-        ),
-        (SchemaSource::Dump, false, _) => "The target holds nothing of this run.".into(),
-        (SchemaSource::Dump, true, 0) => {
-            "The target holds the schema before the data and no rows. To start again, drop and create the target database.".into()
+pub fn what_is_there(standing: &Standing) -> &'static str {
+    match standing.begun() {
+        true => {
+            "What was done stays on the target, and a ledger of it: the same command goes on from there (pgv2rs-copy status shows how far it is)."
         }
-        (SchemaSource::Dump, true, n) => format!(
-            "The target holds the schema before the data and the rows of {}, each whole; indexes and constraints may be \
-             missing. To start again, drop and create the target database.",
-            count_of(tables(n), "table")
-        ),
+        false => "This run has written nothing to the target.",
+    }
+}
+
+impl Standing {
+    fn begun(&self) -> bool {
+        self.begun.load(Ordering::Relaxed)
     }
 }

@@ -2,7 +2,7 @@
 //! Without the locks a TRUNCATE, a rewriting ALTER or a VACUUM FULL by someone else makes a reader under the same
 //! snapshot see fewer rows or none, silently.
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::future::try_join_all;
@@ -46,6 +46,7 @@ pub async fn hold(source: &Endpoint) -> Result<Holder> {
             .await
             .map_err(Error::on(Side::Source, attempt))?;
         if catalog::tables_now(&session).await? == tables {
+            durable(source).await?;
             return Ok(Holder {
                 session,
                 id: row.get(0),
@@ -61,6 +62,26 @@ pub async fn hold(source: &Endpoint) -> Result<Holder> {
     Err(Error::new(Side::Source, attempt)
         .because("tables keep being created or dropped")
         .remedy("stop what makes and drops tables on the source, or leave its schema to another database"))
+}
+
+/// Waits until all that the snapshot sees is on the source's disk. Commits that are not flushed (synchronous_commit = off) are gone after a
+/// crash, and the numbers of their transactions and the places of their rows are given to others.
+async fn durable(source: &Endpoint) -> Result<()> {
+    let session = source.connect().await?;
+    let on = || Error::on(Side::Source, "waiting until the snapshot is on disk");
+    let sql = "SELECT pg_catalog.pg_current_wal_insert_lsn()::text WHERE NOT pg_catalog.pg_is_in_recovery()";
+    let Some(row) = session.query_opt(sql, &[]).await.map_err(on())? else {
+        return Ok(());
+    };
+    let lsn: String = row.get(0);
+    let sql = "SELECT pg_catalog.pg_current_wal_flush_lsn() >= $1::text::pg_catalog.pg_lsn";
+    loop {
+        let row = session.query_one(sql, &[&lsn]).await.map_err(on())?;
+        if row.get(0) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 /// Says every ten seconds that it still waits.
@@ -94,31 +115,72 @@ pub async fn lock(session: &Session, side: Side, tables: &[(u32, String, String)
 
 /// Sessions in the holder's snapshot that hold the same locks. They take them at once, not table by table: somebody who waits
 /// for ACCESS EXCLUSIVE behind the holder would make a later reader wait behind him, and both for ever.
+#[derive(Clone)]
 pub struct Readers {
-    idle: Mutex<Vec<Session>>,
+    idle: Arc<Mutex<Vec<Session>>>,
+    source: Endpoint,
+    /// The holder's, for a reader that takes the place of a lost one.
+    snapshot: String,
+    tables: Vec<(u32, String, String)>,
 }
 
 /// A reader on loan; it goes back when dropped.
 pub struct Lease<'a> {
     readers: &'a Readers,
     session: Option<Session>,
+    spoiled: bool,
 }
 
 impl Readers {
     pub async fn open(source: &Endpoint, holder: &Holder, sessions: usize) -> Result<Readers> {
-        let joined = (0..sessions).map(|_| join(source, holder));
-        Ok(Readers {
-            idle: Mutex::new(try_join_all(joined).await?),
+        let tables = holder.tables.clone();
+        Readers::join_in(source, &holder.id, tables, sessions).await
+    }
+
+    /// The same, in a snapshot that another process holds.
+    pub async fn join_in(
+        source: &Endpoint,
+        snapshot: &str,
+        tables: Vec<(u32, String, String)>,
+        sessions: usize,
+    ) -> Result<Readers> {
+        let readers = Readers {
+            idle: Arc::default(),
+            source: source.clone(),
+            snapshot: snapshot.into(),
+            tables,
+        };
+        let joined = (0..sessions).map(|_| readers.join());
+        let joined = try_join_all(joined).await?;
+        if let Ok(mut idle) = readers.idle.lock() {
+            idle.extend(joined);
+        }
+        Ok(readers)
+    }
+
+    /// An idle reader; where all are lost, another one that comes back into the same snapshot.
+    pub async fn lease(&self) -> Result<Lease<'_>> {
+        let idle = || {
+            let mut idle = self.idle.lock().ok()?;
+            idle.retain(|session| !session.is_closed());
+            idle.pop()
+        };
+        let session = match idle() {
+            Some(session) => session,
+            None => self.join().await?,
+        };
+        Ok(Lease {
+            readers: self,
+            session: Some(session),
+            spoiled: false,
         })
     }
 
-    pub fn lease(&self) -> Result<Lease<'_>> {
-        let session = self.idle.lock().ok().and_then(|mut idle| idle.pop());
-        let none = || Error::new(Side::Internal, "looking for an idle reader of the source");
-        Ok(Lease {
-            readers: self,
-            session: Some(session.ok_or_else(none)?),
-        })
+    /// A session of the source that is in no snapshot.
+    pub async fn monitor(&self) -> Result<Session> {
+        let connecting = tokio::time::timeout(Duration::from_secs(10), self.source.connect());
+        let silent = |_| Error::new(Side::Source, "connecting to the source").passing();
+        connecting.await.map_err(silent)?
     }
 
     /// Ends the readers' transactions.
@@ -126,6 +188,39 @@ impl Readers {
         if let Ok(mut idle) = self.idle.lock() {
             idle.clear();
         }
+    }
+
+    /// A new session in the holder's snapshot, with its locks.
+    async fn join(&self) -> Result<Session> {
+        let session = self.source.connect().await?;
+        let sql = format!(
+            "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
+            crate::connect::literal(&self.snapshot)
+        );
+        session.batch_execute(&sql).await.map_err(|e| {
+            let answered = e.as_db_error().is_some();
+            let error = Error::new(Side::Source, "joining the snapshot").because(e).remedy(
+                "the connection that holds the snapshot is gone, or a pooler or load balancer sent this one elsewhere: connect to the server itself",
+            );
+            if answered { error.from_the_start() } else { error }
+        })?;
+        session
+            .batch_execute("SET LOCAL lock_timeout = '60s'")
+            .await
+            .map_err(Error::on(Side::Source, "joining the snapshot"))?;
+        lock(&session, Side::Source, &self.tables).await?;
+        session
+            .batch_execute("SET LOCAL lock_timeout = 0")
+            .await
+            .map_err(Error::on(Side::Source, "joining the snapshot"))?;
+        Ok(session)
+    }
+}
+
+impl Lease<'_> {
+    /// Its transaction is of no use any more.
+    pub fn spoil(&mut self) {
+        self.spoiled = true;
     }
 }
 
@@ -141,37 +236,31 @@ impl std::ops::Deref for Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        if let (Ok(mut idle), Some(session)) = (self.readers.idle.lock(), self.session.take()) {
+        let session = self.session.take().filter(|_| !self.spoiled);
+        if let (Ok(mut idle), Some(session)) = (self.readers.idle.lock(), session) {
             idle.push(session);
         }
     }
 }
 
-/// A new session in the holder's snapshot, with its locks.
-async fn join(source: &Endpoint, holder: &Holder) -> Result<Session> {
-    let session = source.connect().await?;
-    let sql = format!(
-        "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET TRANSACTION SNAPSHOT {}",
-        crate::connect::literal(&holder.id)
-    );
-    session.batch_execute(&sql).await.map_err(|e| {
-        Error::new(Side::Source, "joining the snapshot").because(e).remedy(
-            "the connection that holds the snapshot is gone, or a pooler or load balancer sent this one elsewhere: connect to the server itself",
-        )
-    })?;
-    session
-        .batch_execute("SET LOCAL lock_timeout = '60s'")
-        .await
-        .map_err(Error::on(Side::Source, "joining the snapshot"))?;
-    lock(&session, Side::Source, &holder.tables).await?;
-    session
-        .batch_execute("SET LOCAL lock_timeout = 0")
-        .await
-        .map_err(Error::on(Side::Source, "joining the snapshot"))?;
-    Ok(session)
-}
+/// How often the holder has to show that it is there.
+const BEAT: Duration = Duration::from_secs(10);
 
 impl Holder {
+    /// Ends when the snapshot is lost. Readers that are in it still are; none could come back into it.
+    pub async fn lost(&self) -> Error {
+        loop {
+            tokio::time::sleep(BEAT).await;
+            let beat = tokio::time::timeout(6 * BEAT, self.session.simple_query("SELECT 1"));
+            let lost = Error::new(Side::Source, "holding the snapshot").from_the_start();
+            match beat.await {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => return lost.because(error),
+                Err(_) => return lost.because("its session does not answer any more"),
+            }
+        }
+    }
+
     /// Ends the transaction: the locks and the snapshot's hold on old rows go.
     pub async fn release(self) -> Result<()> {
         self.session

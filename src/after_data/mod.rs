@@ -4,19 +4,21 @@
 pub mod finish;
 pub mod probe;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use futures::future::try_join_all;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::connect::{Endpoint, Session};
 use crate::error::{Error, Result};
+use crate::ledger;
+use crate::patience::Patience;
 use crate::progress::human_time;
-use crate::schema::{Phase, Schema, Step, run_step};
+use crate::schema::{Phase, Step, run_step, run_whole};
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Built {
     pub index: String,
     /// The source's DDL, for a vector index.
@@ -54,12 +56,11 @@ impl AfterData {
         });
     }
 
-    /// Notes what became of a step; only a lost connection ends the run.
-    fn note(&mut self, step: &Step, started: Instant, done: Result<()>) -> Result<()> {
-        let seconds = started.elapsed().as_secs_f64();
+    /// Notes what became of a step; only a lost connection ends the run, and what else may pass.
+    fn note(&mut self, step: &Step, done: Result<f64>) -> Result<()> {
         let (object, ddl) = (step.object.clone(), step.shown());
         match done {
-            Ok(())
+            Ok(seconds)
                 if matches!(
                     step.phase,
                     Phase::Index | Phase::ViewIndex | Phase::VectorIndex
@@ -72,8 +73,8 @@ impl AfterData {
                     seconds,
                 });
             }
-            Ok(()) => {}
-            Err(error) if error.sqlstate().is_some() => {
+            Ok(_) => {}
+            Err(error) if error.sqlstate().is_some() && !error.may_pass() => {
                 tracing::error!("{}", error.chain());
                 self.failed.push(Failed {
                     object,
@@ -87,12 +88,28 @@ impl AfterData {
     }
 }
 
+/// The run whose steps these are, and what of them an earlier process has done: by number, with its seconds.
+pub struct Notes<'a> {
+    pub run: i64,
+    pub done: HashMap<i32, f64>,
+    pub patience: &'a Patience,
+    /// How long a step may wait for somebody's lock.
+    pub stall_timeout: Duration,
+}
+
 /// All that comes after the data, in the order in which it may.
-pub async fn build(target: &Endpoint, schema: &Schema, jobs: usize) -> Result<AfterData> {
-    let session = target.connect().await?;
+pub async fn build(
+    target: &Endpoint,
+    steps: &[Step],
+    jobs: usize,
+    notes: &Notes<'_>,
+) -> Result<AfterData> {
+    let session = connect(target, notes).await?;
     let mut after = AfterData::default();
-    each(&session, schema, Phase::Session, &mut after).await?;
-    ordinary(target, schema, Phase::Index, jobs, &mut after).await?;
+    each(&session, steps, Phase::Session, notes, &mut after).await?;
+    // pg_dump's own settings wait for ever.
+    ledger::no_longer_than(&session, notes.stall_timeout).await?;
+    ordinary(target, steps, Phase::Index, jobs, notes, &mut after).await?;
     for phase in [
         Phase::Definition,
         Phase::Attach,
@@ -100,44 +117,73 @@ pub async fn build(target: &Endpoint, schema: &Schema, jobs: usize) -> Result<Af
         Phase::Policy,
         Phase::Refresh,
     ] {
-        each(&session, schema, phase, &mut after).await?;
+        each(&session, steps, phase, notes, &mut after).await?;
     }
-    ordinary(target, schema, Phase::ViewIndex, jobs, &mut after).await?;
-    for step in schema.of(Phase::VectorIndex) {
-        let started = Instant::now();
-        let done = match probe::worker_answers(&session).await {
-            Ok(()) => vector_index(&session, step).await,
-            Err(error) => Err(error),
-        };
-        after.note(step, started, done)?;
-    }
-    each(&session, schema, Phase::Late, &mut after).await?;
+    ordinary(target, steps, Phase::ViewIndex, jobs, notes, &mut after).await?;
+    each(&session, steps, Phase::VectorIndex, notes, &mut after).await?;
+    each(&session, steps, Phase::Late, notes, &mut after).await?;
     Ok(after)
+}
+
+async fn connect(target: &Endpoint, notes: &Notes<'_>) -> Result<Session> {
+    let session = target.connect().await?;
+    ledger::works(&session).await?;
+    ledger::no_longer_than(&session, notes.stall_timeout).await?;
+    Ok(session)
+}
+
+fn of(steps: &[Step], phase: Phase) -> impl Iterator<Item = &Step> {
+    steps.iter().filter(move |s| s.phase == phase)
 }
 
 async fn each(
     session: &Session,
-    schema: &Schema,
+    steps: &[Step],
     phase: Phase,
+    notes: &Notes<'_>,
     after: &mut AfterData,
 ) -> Result<()> {
-    for step in schema.of(phase) {
-        let started = Instant::now();
-        after.note(step, started, run_step(session, step).await)?;
+    for step in of(steps, phase) {
+        after.note(step, one(session, step, notes).await)?;
     }
     Ok(())
+}
+
+/// Does a step that is not done yet, with its line in the ledger. Out: the seconds that it took.
+async fn one(session: &Session, step: &Step, notes: &Notes<'_>) -> Result<f64> {
+    if let Some(seconds) = notes.done.get(&step.number) {
+        return Ok(*seconds);
+    }
+    let started = Instant::now();
+    // What is set in a session is not there in another one.
+    if step.phase == Phase::Session {
+        run_step(session, step).await?;
+        return Ok(0.0);
+    }
+    crate::fail::point("before-step");
+    let note = ledger::step_done(notes.run, step);
+    if step.phase == Phase::VectorIndex {
+        probe::worker_answers(session).await?;
+        vector_index(session, step, &note).await?;
+    } else {
+        run_whole(session, step, &note).await?;
+    }
+    crate::fail::point("after-step");
+    notes.patience.progress();
+    Ok(started.elapsed().as_secs_f64())
 }
 
 /// Ordinary indexes, `jobs` at a time; those of one table in their order, since each constraint locks it.
 async fn ordinary(
     target: &Endpoint,
-    schema: &Schema,
+    steps: &[Step],
     phase: Phase,
     jobs: usize,
+    notes: &Notes<'_>,
     after: &mut AfterData,
 ) -> Result<()> {
     let mut tables: Vec<(Option<u32>, Vec<&Step>)> = Vec::new();
-    for step in schema.of(phase) {
+    for step in of(steps, phase) {
         match tables.iter_mut().find(|(table, _)| *table == step.table) {
             Some((_, steps)) => steps.push(step),
             None => tables.push((step.table, vec![step])),
@@ -148,12 +194,11 @@ async fn ordinary(
         Mutex::new(tables.into_iter().map(|(_, steps)| steps).collect());
     let next = || queue.lock().ok().and_then(|mut q| q.pop_front());
     let worker = || async {
-        let session = target.connect().await?;
+        let session = connect(target, notes).await?;
         let mut after = AfterData::default();
         while let Some(steps) = next() {
             for step in steps {
-                let started = Instant::now();
-                after.note(step, started, run_step(&session, step).await)?;
+                after.note(step, one(&session, step, notes).await)?;
             }
         }
         Ok::<_, Error>(after)
@@ -166,10 +211,10 @@ async fn ordinary(
 }
 
 /// CREATE INDEX is silent until it is done, which may take hours: somebody has to say that it goes on.
-async fn vector_index(session: &Session, step: &Step) -> Result<()> {
+async fn vector_index(session: &Session, step: &Step, note: &str) -> Result<()> {
     let started = Instant::now();
     tracing::info!("building {}", step.object);
-    let building = run_step(session, step);
+    let building = run_whole(session, step, note);
     tokio::pin!(building);
     let mut tick = tokio::time::interval(Duration::from_secs(10));
     tick.tick().await;

@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use super::Failed;
 use crate::catalog::Index;
 use crate::error::{Error, Result, Side};
-use crate::schema::{Phase, Schema, VectorIndex};
+use crate::schema::{Phase, Step, VectorIndex};
 
 /// After a crash of any backend PGVecto.rs's index worker is gone until the server is restarted, and every index operation
 /// waits 15 s to fail. A tiny index asks whether it is there; an empty table's takes milliseconds.
@@ -34,13 +34,13 @@ pub async fn worker_answers(session: &Client) -> Result<()> {
 /// Returns what does not.
 pub async fn probe(
     session: &Client,
-    schema: &Schema,
+    steps: &[Step],
     relations: &[(String, String)],
     source: &[Index],
     failed: &[Failed],
 ) -> Result<Vec<String>> {
     let mut broken = invalid(session, relations, source).await?;
-    for step in schema.of(Phase::VectorIndex) {
+    for step in steps.iter().filter(|s| s.phase == Phase::VectorIndex) {
         let Some(index) = step
             .index
             .as_ref()

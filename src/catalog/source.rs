@@ -11,7 +11,7 @@ use crate::error::{Error, Result, Side};
 
 /// User relations: not the system's, and not members of an extension.
 const USER_RELATION: &str = "c.relnamespace NOT IN (SELECT oid FROM pg_catalog.pg_namespace \
-    WHERE nspname LIKE 'pg\\_%' OR nspname = 'information_schema') \
+    WHERE nspname LIKE 'pg\\_%' OR nspname IN ('information_schema', 'pgv2rs')) \
     AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend e WHERE e.classid = 'pg_catalog.pg_class'::regclass \
     AND e.objid = c.oid AND e.deptype = 'e')";
 

@@ -34,6 +34,8 @@ pub struct Target {
     pub locale: String,
     /// The collations of pg_catalog that this database may use.
     pub collations: HashSet<String>,
+    /// Publications of all tables: from a table without a replica identity nothing may be deleted then.
+    pub publications: Vec<String>,
     /// Event triggers that fire for what this program does.
     pub event_triggers: Vec<String>,
     /// What it has to offer, by name.
@@ -101,6 +103,11 @@ pub async fn read(client: &Client) -> Result<Target> {
             .into_iter()
             .collect(),
         locale: names(client, super::LOCALE).await?.concat(),
+        publications: names(
+            client,
+            "SELECT pubname::text FROM pg_catalog.pg_publication WHERE puballtables AND (pubdelete OR pubupdate) ORDER BY 1",
+        )
+        .await?,
         event_triggers: names(client, EVENT_TRIGGERS).await?,
         collations: names(client, COLLATIONS).await?.into_iter().collect(),
         extensions: extensions::target(client).await?,
@@ -138,7 +145,7 @@ async fn relations(client: &Client) -> Result<HashMap<(String, String), Existing
           UNION ALL SELECT 'vector index ' || i.relname FROM pg_catalog.pg_index x \
           JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid JOIN pg_catalog.pg_am am ON am.oid = i.relam \
           WHERE x.indrelid = c.oid AND am.amname = 'vectors'), \
-        pg_catalog.has_table_privilege(c.oid, 'SELECT') AND NOT pg_catalog.row_security_active(c.oid) AND pg_catalog.has_table_privilege(c.oid, 'INSERT') \
+        pg_catalog.has_table_privilege(c.oid, 'SELECT') AND NOT pg_catalog.row_security_active(c.oid) AND pg_catalog.has_table_privilege(c.oid, 'INSERT') AND pg_catalog.has_table_privilege(c.oid, 'DELETE') \
           AND pg_catalog.has_schema_privilege(n.oid, 'USAGE'), pg_catalog.pg_has_role(c.relowner, 'USAGE') \
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
         WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND c.relpersistence <> 't' \

@@ -8,7 +8,7 @@ mod service_file;
 mod session;
 mod tls;
 
-use std::sync::{Arc, Mutex, OnceLock, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use tokio_postgres::config::{ChannelBinding, SslMode};
@@ -28,13 +28,14 @@ pub struct Endpoint {
     places: Arc<[Place]>,
     wanted: Wanted,
     /// Set by the first session: all later ones must be with the same server.
-    reached: Arc<OnceLock<Reached>>,
+    reached: Arc<Mutex<Option<Reached>>>,
     cancels: Arc<Mutex<Vec<Cancel>>>,
 }
 
 /// Of a session, and whether it still is.
 type Cancel = (Weak<()>, CancelToken);
 
+#[derive(Clone)]
 struct Reached {
     place: Place,
     /// The cluster's identifier, and when its postmaster started: another server, a standby say, has one of them otherwise.
@@ -170,7 +171,7 @@ impl Endpoint {
 
     /// `host:port/database`, for people; never the user's password.
     pub fn place(&self) -> String {
-        let places = match self.reached.get() {
+        let places = match self.reached() {
             Some(reached) => reached.place.to_string(),
             None => {
                 let places: Vec<String> = self.places.iter().map(Place::to_string).collect();
@@ -182,7 +183,7 @@ impl Endpoint {
 
     /// A new session with this program's settings: with the first server that will do, and from then on with that server only.
     pub async fn connect(&self) -> Result<Session> {
-        if let Some(reached) = self.reached.get() {
+        if let Some(reached) = self.reached() {
             let (session, server) = self.open(&reached.place).await.map_err(|(e, _)| e)?;
             return match server == reached.server {
                 true => Ok(session),
@@ -200,10 +201,7 @@ impl Endpoint {
                     Ok((session, server)) if wanted.fits(&session).await => {
                         let place = place.clone();
                         let reached = Reached { place, server };
-                        let first = self.reached.get_or_init(|| Reached {
-                            place: reached.place.clone(),
-                            server: reached.server.clone(),
-                        });
+                        let first = self.first(&reached);
                         // Two first sessions at once may have gone two ways.
                         return match first.server == reached.server {
                             true => Ok(session),
@@ -275,6 +273,32 @@ impl Endpoint {
         Error::new(self.side, format!("connecting to {}", self.place()))
             .because("this session is with another server than the first one, or the server was restarted since")
             .remedy("a pooler, a load balancer or a name with several addresses stands between: name the server itself")
+            .from_the_start()
+    }
+
+    fn reached(&self) -> Option<Reached> {
+        self.reached.lock().map_or(None, |reached| reached.clone())
+    }
+
+    /// The server that the first session reached: this one, if there was none before.
+    fn first(&self, reached: &Reached) -> Reached {
+        let first = self.reached.lock();
+        first.map_or(reached.clone(), |mut first| {
+            first.get_or_insert_with(|| reached.clone()).clone()
+        })
+    }
+
+    /// Whether the server that was reached is on this machine.
+    pub fn is_here(&self) -> bool {
+        self.reached()
+            .is_some_and(|reached| reached.place.is_local())
+    }
+
+    /// The next session may be with another server, or with the same one after a restart: for a run that starts over.
+    pub fn forget(&self) {
+        if let Ok(mut reached) = self.reached.lock() {
+            *reached = None;
+        }
     }
 
     /// A session, and what tells its server from any other; or why not, and whether that is a server's answer.
@@ -338,8 +362,8 @@ impl Endpoint {
 
     /// libpq's environment for pg_dump, to the server that was reached: no password in the process list.
     pub fn libpq_environment(&self) -> Vec<(&'static str, String)> {
-        let place = self.reached.get().map_or(&self.places[0], |r| &r.place);
-        let mut variables = self.parameters.variables(place);
+        let place = self.reached().map_or(self.places[0].clone(), |r| r.place);
+        let mut variables = self.parameters.variables(&place);
         // A role's own timeout may be too short for pg_dump to lift it.
         let own = self.parameters.get("options").unwrap_or_default();
         variables.retain(|(name, _)| *name != "PGOPTIONS");

@@ -17,6 +17,7 @@ use crate::error::{Error, Result, Side};
 pub struct Session {
     pub client: Client,
     pub pid: i32,
+    pub version_num: u32,
     /// The database's encoding, where texts are converted on their way.
     encoding: Option<String>,
     ungranted: Arc<AtomicUsize>,
@@ -49,7 +50,8 @@ impl Session {
         client.batch_execute(LATER_SETTINGS).await?;
         let row = client
             .query_one("SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_encoding'), \
-                pg_catalog.current_setting('client_encoding'), pg_catalog.pg_postmaster_start_time()::text", &[])
+                pg_catalog.current_setting('client_encoding'), pg_catalog.pg_postmaster_start_time()::text, \
+                pg_catalog.current_setting('server_version_num')::int4", &[])
             .await?;
         let (own, spoken): (String, String) = (row.get(1), row.get(2));
         let sql = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()";
@@ -59,6 +61,7 @@ impl Session {
         let session = Session {
             client,
             pid: row.get(0),
+            version_num: row.get::<_, i32>(4).unsigned_abs(),
             encoding: (own != spoken).then_some(own),
             ungranted,
             alive: Arc::default(),
@@ -184,7 +187,8 @@ const SETTINGS: &str = "SET search_path = ''; SET statement_timeout = 0; SET loc
     SET idle_in_transaction_session_timeout = 0; SET row_security = off; SET DateStyle = ISO; SET IntervalStyle = postgres; \
     SET TimeZone = 'UTC'; SET extra_float_digits = 3; SET bytea_output = 'hex'; SET synchronize_seqscans = off; \
     SET xmloption = content; SET array_nulls = on; SET quote_all_identifiers = off; \
-    SET client_min_messages = warning; SET standard_conforming_strings = on";
+    SET client_min_messages = warning; SET standard_conforming_strings = on; SET default_transaction_isolation = 'read committed'; \
+    SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 3";
 
 /// The planner has done its work when this runs, and no row has been printed: names are printed in full, whatever they were found by.
 pub const NAMES_IN_FULL: &str = "(SELECT pg_catalog.set_config('search_path', '', false)) = ''";
@@ -199,9 +203,11 @@ pub const FULL_NAMES: &str = "SET search_path = ''";
 pub const SAME_TEXT: &str = "SET lc_monetary = 'C'";
 
 /// The same for settings that older servers do not know. And a database in SQL_ASCII holds bytes, not characters: read as
-/// UTF-8 they would be refused.
+/// UTF-8 they would be refused. A server that can notices soon when its client is gone.
 const LATER_SETTINGS: &str = "DO $$ DECLARE s text; BEGIN FOR s IN SELECT name FROM pg_catalog.pg_settings \
     WHERE name IN ('idle_session_timeout', 'transaction_timeout') LOOP \
     PERFORM pg_catalog.set_config(s, '0', false); END LOOP; \
+    BEGIN PERFORM pg_catalog.set_config(name, '5s', false) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval'; \
+    EXCEPTION WHEN OTHERS THEN NULL; END; \
     IF pg_catalog.current_setting('server_encoding') = 'SQL_ASCII' THEN \
     PERFORM pg_catalog.set_config('client_encoding', 'SQL_ASCII', false); END IF; END $$";

@@ -1,18 +1,22 @@
-//! In: the plan's tables and a snapshot. Out: each table's rows on the target, committed whole, and what was counted and
-//! digested on the way. It builds no index and verifies nothing beyond its own three counts.
+//! In: the slices that the ledger lays out, and a snapshot. Out: their rows on the target, each slice committed whole with its line in
+//! the ledger. It builds no index and verifies nothing beyond its own counts.
 
 pub mod convert;
 mod gather;
 pub mod read;
+pub mod slice;
+mod stall;
 mod write;
 
-use std::collections::VecDeque;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use codec::convert::Converter;
 use codec::digest::Digest;
 use futures::future::try_join;
+use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio_postgres::Client;
@@ -21,11 +25,16 @@ use crate::catalog::target::Types;
 use crate::cli::Overflow;
 use crate::connect::{Endpoint, Session};
 use crate::error::{Error, Result, Side};
+use crate::ledger::slices::{self, Counted};
+use crate::ledger::{self, Claim, Slicing};
+use crate::patience::Patience;
 use crate::plan::TablePlan;
 use crate::progress::Progress;
 use crate::snapshot::Readers;
+use crate::verify::seal;
 use convert::{Part, Refused, in_pool};
 use read::Reader;
+use slice::Range;
 use write::{Chunk, Spare, Writer};
 
 /// About one CopyData message to the target.
@@ -34,17 +43,40 @@ pub const BATCH_BYTES: usize = 1 << 20;
 /// Batches of one slice between the two sockets: one being read, one or two in the pool, one or two on their way out.
 const IN_FLIGHT: usize = 4;
 
-/// What one table's copy counted.
-#[derive(Clone, Debug)]
+/// What the copy of a table's slices has counted. Rows read, converted and taken by the target were one number for each slice before it
+/// was committed, and so was what the source counted by itself.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Copied {
     pub oid: u32,
-    pub decoded: u64,
-    pub converted: u64,
-    pub reported: u64,
+    pub slices: u64,
+    pub rows: u64,
+    #[serde(skip)]
     pub digest: Digest,
     pub bytes: u64,
-    pub started: Instant,
-    pub elapsed: Duration,
+    /// Of all slices together; they may have been copied at the same time.
+    pub seconds: f64,
+}
+
+impl Copied {
+    pub fn none(oid: u32) -> Copied {
+        Copied {
+            oid,
+            slices: 0,
+            rows: 0,
+            digest: Digest::default(),
+            bytes: 0,
+            seconds: 0.0,
+        }
+    }
+}
+
+/// What one slice's stream has counted.
+struct Streamed {
+    decoded: u64,
+    converted: u64,
+    reported: u64,
+    digest: Digest,
+    bytes: u64,
 }
 
 /// What every part of a run needs to reach the rows.
@@ -57,14 +89,23 @@ pub struct Shared {
     /// The source's own search_path.
     pub search_path: String,
     pub progress: Progress,
+    pub slicing: Slicing,
+    pub patience: Arc<Patience>,
+    pub stall_timeout: Duration,
+    /// Bytes that may be on their way at once, beside the longest row.
+    pub memory: usize,
 }
 
 /// The copy as all of its workers see it.
 pub struct Job {
     pub shared: Shared,
     types: Types,
-    pub done: Mutex<Vec<Copied>>,
-    queue: Mutex<VecDeque<TablePlan>>,
+    tables: HashMap<u32, TablePlan>,
+    /// The first COPY's beginning and the last commit.
+    span: Mutex<Option<(Instant, Instant)>>,
+    /// What claiming, sealing and noting slices has taken, in microseconds.
+    ledger: AtomicU64,
+    budget: Arc<Semaphore>,
     monitor: Session,
 }
 
@@ -75,6 +116,9 @@ impl std::ops::Deref for Job {
     }
 }
 
+/// What the budget is counted in.
+const UNIT: usize = 1 << 10;
+
 impl Job {
     pub async fn new(shared: Shared, tables: &[TablePlan]) -> Result<Job> {
         let monitor = shared.target.connect().await?;
@@ -84,76 +128,227 @@ impl Job {
             convert::converter(table, shared.overflow, &types)
                 .map_err(|e| e.during(format!("planning the copy of {}", table.display)))?;
         }
-        let queue = Mutex::new(tables.iter().cloned().collect());
         Ok(Job {
-            shared,
             types,
-            done: Mutex::default(),
-            queue,
+            tables: tables.iter().map(|t| (t.oid, t.clone())).collect(),
+            span: Mutex::default(),
+            ledger: AtomicU64::default(),
+            budget: Arc::new(Semaphore::new(shared.units())),
             monitor,
+            shared,
         })
     }
 
-    fn next_table(&self) -> Option<TablePlan> {
-        self.queue.lock().ok()?.pop_front()
+    /// From the first COPY to the last commit: connecting is not copying.
+    pub fn seconds(&self) -> f64 {
+        let span = self.span.lock().map_or(None, |span| *span);
+        span.map_or(0.0, |(first, last)| (last - first).as_secs_f64())
+    }
+
+    /// What the ledger has cost, of all jobs together.
+    pub fn ledger_seconds(&self) -> f64 {
+        Duration::from_micros(self.ledger.load(Ordering::Relaxed)).as_secs_f64()
+    }
+
+    fn noted(&self, since: Instant) {
+        let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.ledger.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    fn copied(&self, started: Instant) {
+        let now = Instant::now();
+        if let Ok(mut span) = self.span.lock() {
+            let first = span.map_or(started, |(first, _)| first.min(started));
+            *span = Some((first, now));
+        }
     }
 }
 
-/// Copies all tables, `jobs` at a time, the largest first. The first error ends the others.
-pub async fn all(job: Arc<Job>, jobs: usize) -> Result<Vec<Copied>> {
-    let tables = job.queue.lock().map_or(0, |q| q.len());
+impl Shared {
+    fn units(&self) -> usize {
+        (self.memory / UNIT).clamp(1, Semaphore::MAX_PERMITS)
+    }
+}
+
+/// Copies all slices that are laid out, `jobs` at a time. The first error that does not pass ends the others.
+pub async fn all(job: Arc<Job>, jobs: usize) -> Result<()> {
+    let mut waited = Duration::ZERO;
+    loop {
+        let left = slices::left(&job.monitor, job.slicing).await?;
+        if left == 0 {
+            return Ok(());
+        }
+        some(job.clone(), jobs.min(usize::try_from(left).unwrap_or(jobs))).await?;
+        // What is left is claimed by a process that has joined, or by a session that has lost its client, which the server notices
+        // sooner or later.
+        let still = slices::left(&job.monitor, job.slicing).await?;
+        waited = if still < left { Duration::ZERO } else { waited };
+        if still > 0 && waited > job.stall_timeout {
+            return Err(Error::new(
+                Side::Target,
+                "waiting for slices that a lost session has claimed",
+            ));
+        }
+        if still > 0 {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            waited += Duration::from_secs(1);
+        }
+    }
+}
+
+/// Copies slices until there is none left to claim.
+pub async fn some(job: Arc<Job>, jobs: usize) -> Result<()> {
     let mut workers = JoinSet::new();
-    for _ in 0..jobs.min(tables) {
+    for _ in 0..jobs {
         workers.spawn(worker(job.clone()));
     }
     while let Some(ended) = workers.join_next().await {
         ended.map_err(Error::on(Side::Internal, "waiting for a copy worker"))??;
     }
-    let done = job
-        .done
-        .lock()
-        .map_err(|e| Error::new(Side::Internal, e.to_string()))?;
-    Ok(done.clone())
+    Ok(())
 }
 
-/// One pair of connections, for as many tables as it gets to.
+/// One pair of connections after another, until there is nothing left to claim.
 async fn worker(job: Arc<Job>) -> Result<()> {
-    let reader = job.readers.lease()?;
-    let writer = job.target.connect().await?;
-    // A CHECK may call a function whose body finds others by name, as it did on the source.
-    writer.look_in(&job.search_path).await?;
-    while let Some(table) = job.next_table() {
-        let copied = one(&job, &reader, &writer, &table)
-            .await
-            .map_err(|e| e.during(format!("copying {}", table.display)))?;
-        tracing::debug!(table = %table.display, rows = copied.converted, "copied");
-        job.progress.table_done(&table, &copied);
-        if let Ok(mut done) = job.done.lock() {
-            done.push(copied);
-        }
+    while let Err(error) = pair(&job).await {
+        job.patience.wait(error).await?;
     }
     Ok(())
 }
 
-/// One table in one transaction: all of its rows, or none.
-async fn one(job: &Job, reader: &Session, writer: &Session, table: &TablePlan) -> Result<Copied> {
-    let converter = convert::converter(table, job.overflow, &job.types)?;
-    let target = |e: tokio_postgres::Error| {
-        Error::new(Side::Target, format!("writing {}", table.display)).because(e)
+/// A pair of connections, for as many slices as it gets to.
+async fn pair(job: &Job) -> Result<()> {
+    let mut reader = job.readers.lease().await?;
+    let writer = job.target.connect().await?;
+    ledger::works(&writer).await?;
+    // A CHECK may call a function whose body finds others by name, as it did on the source.
+    writer.look_in(&job.search_path).await?;
+    loop {
+        match one(job, &reader, &writer).await {
+            Ok(true) => job.patience.progress(),
+            Ok(false) => return Ok(()),
+            Err(error) => {
+                reader.spoil();
+                return Err(error);
+            }
+        }
+    }
+}
+
+/// One slice in one transaction, with its line in the ledger: all of its rows, or none. Whether there was one.
+async fn one(job: &Job, reader: &Session, writer: &Session) -> Result<bool> {
+    let on = |e: tokio_postgres::Error| Error::new(Side::Target, "copying a slice").because(e);
+    writer.batch_execute("BEGIN").await.map_err(on)?;
+    let started = Instant::now();
+    let claim = slices::claim(writer, job.slicing).await?;
+    job.noted(started);
+    let Some(claim) = claim else {
+        writer.batch_execute("ROLLBACK").await.map_err(on)?;
+        return Ok(false);
     };
-    writer.batch_execute("BEGIN").await.map_err(target)?;
-    let mut copied = stream(job, reader, writer, table, Arc::new(converter)).await?;
-    if copied.decoded != copied.converted || copied.converted != copied.reported {
+    crate::fail::point("claimed");
+    let table = job.tables.get(&claim.table).ok_or_else(|| {
+        Error::new(Side::Internal, "copying a slice").because("it is of a table that does not come")
+    })?;
+    let moved = Moved::default();
+    let copied = tokio::select! {
+        copied = slice(job, reader, writer, table, claim, &moved) => copied,
+        stalled = stall::watch(job, table, (reader.pid, writer.pid), &moved) => Err(stalled),
+    };
+    if copied.is_err() {
+        job.progress.taken_back(moved.rows(), moved.bytes());
+    }
+    copied
+        .map(|()| true)
+        .map_err(|e| e.during(format!("copying {}", table.display)))
+}
+
+async fn slice(
+    job: &Job,
+    reader: &Session,
+    writer: &Session,
+    table: &TablePlan,
+    claim: Claim,
+    moved: &Moved,
+) -> Result<()> {
+    let started = Instant::now();
+    let converter = convert::converter(table, job.overflow, &job.types)?;
+    let (counted, seal) = seal::rows(reader, table, claim.range).await?;
+    job.noted(started);
+    moved.streams.store(true, Ordering::Relaxed);
+    let copied = stream(
+        job,
+        reader,
+        writer,
+        table,
+        claim.range,
+        Arc::new(converter),
+        moved,
+    )
+    .await?;
+    let Streamed {
+        decoded,
+        converted,
+        reported,
+        digest,
+        bytes,
+    } = copied;
+    if [decoded, converted, reported].iter().any(|n| *n != counted) {
         return Err(
             Error::new(Side::Internal, "comparing the counts before the commit").because(format!(
-                "{} rows read, {} converted, {} taken by the target",
-                copied.decoded, copied.converted, copied.reported
+                "{counted} rows counted on the source, {decoded} read, {converted} converted, {reported} taken by the target"
             )),
         );
     }
-    writer.batch_execute("COMMIT").await.map_err(target)?;
-    copied.elapsed = copied.started.elapsed();
-    Ok(copied)
+    let elapsed = started.elapsed();
+    let counted = Counted {
+        rows: counted,
+        bytes,
+        digest,
+        seal,
+        elapsed,
+    };
+    let noting = Instant::now();
+    slices::done(writer, claim, &counted).await?;
+    job.noted(noting);
+    crate::fail::point("before-commit");
+    let committed = writer.batch_execute("COMMIT").await;
+    committed.map_err(Error::on(
+        Side::Target,
+        format!("writing {}", table.display),
+    ))?;
+    crate::fail::point("after-commit");
+    job.copied(started);
+    job.progress.slice_done(table, &counted);
+    Ok(())
+}
+
+/// How far one slice is, for those who watch it.
+#[derive(Default)]
+pub struct Moved {
+    /// Rows are on their way: sealing a large part of a table may take as long as it takes.
+    streams: AtomicBool,
+    rows: AtomicU64,
+    bytes: AtomicU64,
+}
+
+impl Moved {
+    fn add(&self, rows: u64, bytes: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn streams(&self) -> bool {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    fn rows(&self) -> u64 {
+        self.rows.load(Ordering::Relaxed)
+    }
+
+    fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
 }
 
 /// Reader -> pool -> writer, in order, with a fixed number of batches between the sockets.
@@ -162,18 +357,26 @@ async fn stream(
     reader: &Session,
     writer: &Session,
     table: &TablePlan,
+    range: Range,
     converter: Arc<Converter>,
-) -> Result<Copied> {
+    moved: &Moved,
+) -> Result<Streamed> {
     let (ordered, mut incoming) = mpsc::channel(IN_FLIGHT);
     let permits = Arc::new(Semaphore::new(IN_FLIGHT));
     let spare = Spare::new(IN_FLIGHT);
     let keys: Arc<[usize]> = key_columns(table).into();
 
     let read = async {
-        let mut rows = Reader::open(reader, Side::Source, table).await?;
+        let mut rows = Reader::open(reader, Side::Source, table, range).await?;
         while let Some(batch) = rows.next().await? {
             let closed = |_| Error::new(Side::Internal, "waiting for a free batch");
             let permit = permits.clone().acquire_owned().await.map_err(closed)?;
+            // Read and converted; a row that is larger than the budget has all of it, and travels alone.
+            let units = (2 * batch.bytes() / UNIT).clamp(1, job.units());
+            let units = u32::try_from(units).unwrap_or(u32::MAX);
+            let closed = |_| Error::new(Side::Internal, "waiting for memory");
+            let share = job.budget.clone().acquire_many_owned(units).await;
+            let permit = (permit, share.map_err(closed)?);
             let bytes = batch.bytes() as u64;
             let (converter, keys, buffer) = (converter.clone(), keys.clone(), spare.take());
             // Spawned, so that the pool starts now and not when the writer gets to it.
@@ -187,15 +390,12 @@ async fn stream(
     };
     let write = async {
         let mut sink = Writer::open(writer, &job.monitor, table).await?;
-        let mut total = Copied {
-            oid: table.oid,
+        let mut total = Streamed {
             decoded: 0,
             converted: 0,
             reported: 0,
             digest: Digest::default(),
             bytes: 0,
-            started: Instant::now(),
-            elapsed: Duration::ZERO,
         };
         while let Some((work, permit, bytes)) = incoming.recv().await {
             let lost = || {
@@ -218,8 +418,9 @@ async fn stream(
                 };
                 total.converted += converted.rows;
                 total.digest.merge(converted.digest);
-                job.progress
-                    .moved(converted.rows, if rest.is_empty() { bytes } else { 0 });
+                let bytes = if rest.is_empty() { bytes } else { 0 };
+                job.progress.moved(converted.rows, bytes);
+                moved.add(converted.rows, bytes);
                 // The batch's permit goes with its last part.
                 let held = permit.take_if(|_| rest.is_empty());
                 sink.send(Chunk::new(buffer, &spare, held)).await?;

@@ -11,6 +11,7 @@ use tokio_postgres::CopyOutStream;
 
 use super::BATCH_BYTES;
 use super::gather::{ALONE_BYTES, Gather};
+use super::slice::Range;
 use crate::connect::{FULL_NAMES, SAME_TEXT, Session, quote};
 use crate::error::{Error, Result, Side};
 use crate::plan::{ColumnPlan, TablePlan};
@@ -37,8 +38,8 @@ pub fn table_and_columns(table: &TablePlan) -> String {
 
 /// What is read, on either side. In a table that goes as text all but the vectors are the texts that the types' own output
 /// functions give; `format` asks those, and no cast that somebody made.
-pub fn what(table: &TablePlan) -> String {
-    if table.tree.is_none() && !table.text() {
+pub fn what(table: &TablePlan, range: Range) -> String {
+    if table.tree.is_none() && !table.text() && range == Range::WHOLE {
         return table_and_columns(table);
     }
     let column = |c: &ColumnPlan| {
@@ -52,17 +53,22 @@ pub fn what(table: &TablePlan) -> String {
         }
     };
     let columns: Vec<String> = table.columns.iter().map(column).collect();
-    format!("(SELECT {} FROM {})", columns.join(", "), table.rows())
+    format!("(SELECT {} FROM {})", columns.join(", "), table.rows(range))
 }
 
 impl<'a> Reader<'a> {
-    pub async fn open(session: &'a Session, side: Side, table: &TablePlan) -> Result<Reader<'a>> {
+    pub async fn open(
+        session: &'a Session,
+        side: Side,
+        table: &TablePlan,
+        range: Range,
+    ) -> Result<Reader<'a>> {
         let attempt = format!("reading {}", table.display);
         if table.text() {
             let alike = session.batch_execute(SAME_TEXT).await;
             alike.map_err(Error::on(side, attempt.clone()))?;
         }
-        let statement = format!("COPY {} TO STDOUT (FORMAT binary)", what(table));
+        let statement = format!("COPY {} TO STDOUT (FORMAT binary)", what(table, range));
         Reader::of_statement(session, side, &statement, table.columns.len(), attempt).await
     }
 

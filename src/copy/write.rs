@@ -33,16 +33,19 @@ impl Spare {
     }
 }
 
+/// One of the slice's batches in flight, and its share of the memory.
+pub type Permit = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+
 /// One CopyData message. Its buffer goes back when the socket has it, and only then is there room for another batch.
 pub struct Chunk {
     buffer: Vec<u8>,
     at: usize,
     spare: Option<Sender<Vec<u8>>>,
-    _permit: Option<OwnedSemaphorePermit>,
+    _permit: Option<Permit>,
 }
 
 impl Chunk {
-    pub fn new(buffer: Vec<u8>, spare: &Spare, permit: Option<OwnedSemaphorePermit>) -> Chunk {
+    pub fn new(buffer: Vec<u8>, spare: &Spare, permit: Option<Permit>) -> Chunk {
         Chunk {
             buffer,
             at: 0,

@@ -114,6 +114,18 @@ pub fn target(target: &Target, format: Format) -> Vec<Finding> {
         let remedy = format!("as a superuser: GRANT USAGE ON SCHEMA vectors TO {to}");
         lacks("may not use the schema vectors", remedy);
     }
+    match target.access.schemas.get("pgv2rs") {
+        Some(true) => {}
+        Some(false) => lacks(
+            "may not write to the ledger of runs in the schema pgv2rs, which is another role's",
+            "connect as that role, or have it forget its runs with pgv2rs-copy clean".into(),
+        ),
+        None if !target.access.creates => lacks(
+            "may not make the schema pgv2rs for the ledger, by which an interrupted run goes on",
+            format!("as a superuser: CREATE SCHEMA pgv2rs AUTHORIZATION {to}"),
+        ),
+        None => {}
+    }
     if !target.access.temporary {
         let grant = format!(
             "GRANT TEMPORARY ON DATABASE {} TO {to}",

@@ -103,6 +103,12 @@ fn surroundings(source: &Source, target: &Target) -> Vec<Finding> {
             "where the order of text matters (ORDER BY, ranges, partitions), make the target database with the source's locale, TEMPLATE template0",
         ));
     }
+    for publication in &target.publications {
+        let object = format!("publication {} of the target", ident(publication));
+        let reason = "is there already, of all tables: a run that is interrupted and has to take rows back is refused, since keys come after the rows";
+        let note = Finding::new(Severity::Note, object, reason);
+        findings.push(note.remedy("drop it for the move and make it again"));
+    }
     for trigger in &target.event_triggers {
         let object = format!("event trigger {} of the target", ident(trigger));
         let note = Finding::new(
@@ -189,7 +195,7 @@ pub fn places(
         )),
         (Some(there), SchemaSource::Existing) => {
             if !there.may_fill {
-                let grant = format!("GRANT SELECT, INSERT ON {} TO {} (and USAGE on its schema; its policies must not bind the role)", relation.quoted(), crate::connect::quote(&target.access.role));
+                let grant = format!("GRANT SELECT, INSERT, DELETE ON {} TO {} (and USAGE on its schema; its policies must not bind the role)", relation.quoted(), crate::connect::quote(&target.access.role));
                 findings.push(problem("the target's role may not fill it".into(), &grant));
             }
             for obstacle in &there.obstacles {

@@ -14,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 
 use dialect::rewrite::{Columns, Context};
 use dialect::types::{SourceType, TargetType, TypeChange, default_target};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::catalog::portable::{Shape, shape};
 use crate::catalog::target::Target;
@@ -37,7 +37,7 @@ pub struct Wishes<'a> {
     pub index_jobs: usize,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Done, and said.
@@ -48,7 +48,7 @@ pub enum Severity {
     Problem,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Finding {
     pub severity: Severity,
     pub object: String,

@@ -2,15 +2,17 @@
 //! tree that is copied through its topmost table.
 
 use dialect::types::TypeChange;
+use serde::{Deserialize, Serialize};
 
 use super::travel::Travel;
 use super::trees::Tree;
 use super::{Finding, Severity};
 use crate::catalog::{Relation, Source};
 use crate::connect::NAMES_IN_FULL;
+use crate::copy::slice::Range;
 
 /// One table whose rows are copied, or a partition tree that is copied through its topmost table; a slice of its own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct TablePlan {
     pub oid: u32,
     pub file: u32,
@@ -40,10 +42,12 @@ impl TablePlan {
 
     /// What stands after FROM where values may be printed: the table goes by the name `t`. Only what goes as text holds names of objects;
     /// asking for them in full keeps a query from parallel workers, so no other one does.
-    pub fn rows(&self) -> String {
-        match self.text() {
-            true => format!("{} t WHERE {NAMES_IN_FULL}", self.from()),
-            false => format!("{} t", self.from()),
+    pub fn rows(&self, range: Range) -> String {
+        let full = self.text().then(|| NAMES_IN_FULL.to_string());
+        let conditions: Vec<String> = full.into_iter().chain(range.condition()).collect();
+        match conditions.is_empty() {
+            true => format!("{} t", self.from()),
+            false => format!("{} t WHERE {}", self.from(), conditions.join(" AND ")),
         }
     }
 
@@ -61,7 +65,7 @@ impl TablePlan {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct ColumnPlan {
     pub name: String,
     pub type_oid: u32,

@@ -84,6 +84,7 @@ fn target() -> Target {
         superuser: true,
         access: TargetAccess {
             temporary: true,
+            creates: true,
             ..TargetAccess::default()
         },
         vectors_available: Some("0.4.0".into()),

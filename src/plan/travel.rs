@@ -4,13 +4,14 @@
 use std::collections::HashMap;
 
 use dialect::types::{SourceType, TargetType, TypeChange};
+use serde::{Deserialize, Serialize};
 
 use crate::catalog::Type;
 use crate::catalog::portable::{FIRST_OWN_OID, Part, Shape};
 use crate::copy::convert::{pair, type_name};
 
 /// How the values of a column, or a part of them, reach the target.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum Travel {
     /// The same bytes.
     Pass,
@@ -32,14 +33,14 @@ pub enum Travel {
 }
 
 /// A type that the bytes name by its OID.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Named {
     /// Its OID on the source.
     pub source: u32,
     pub target: OnTarget,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub enum OnTarget {
     /// PostgreSQL's own, with an OID that is the same everywhere.
     Oid(u32),
@@ -47,7 +48,7 @@ pub enum OnTarget {
 }
 
 /// A type as the target has it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub struct TypeName {
     pub schema: String,
     pub name: String,

@@ -3,11 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use serde::{Deserialize, Serialize};
+
 use super::{Finding, Severity};
 use crate::catalog::{Relation, Source};
 
 /// A partition tree that is one unit of the copy.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Tree {
     /// The tables that hold its rows, by OID.
     pub leaves: Vec<u32>,

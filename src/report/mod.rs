@@ -56,6 +56,8 @@ pub struct Server {
 pub struct Seconds {
     /// From the first COPY to the last commit.
     pub copy: f64,
+    /// What claiming, sealing and noting slices has taken of it, of all jobs together.
+    pub ledger: f64,
     pub verify: f64,
     pub after_data: f64,
     pub total: f64,
@@ -65,9 +67,9 @@ pub struct Seconds {
 pub struct Table {
     pub table: String,
     pub columns: Vec<Column>,
-    pub rows_decoded: u64,
-    pub rows_converted: u64,
-    pub rows_reported: u64,
+    /// Read, converted and taken by the target: one number, or its slice was not committed.
+    pub rows: u64,
+    pub slices: u64,
     pub bytes: u64,
     pub seconds: f64,
     #[serde(flatten)]
@@ -121,17 +123,21 @@ impl ReportFile {
         Ok(ReportFile { file, fresh })
     }
 
-    pub fn write(mut self, report: &impl Serialize) -> Result<()> {
+    pub fn write(self, report: &impl Serialize) -> Result<()> {
+        self.write_text(&json(report)?)
+    }
+
+    pub fn write_text(mut self, text: &str) -> Result<()> {
         let attempt = "writing the report";
         // /dev/stdout and its kin have no length.
         let _ = self.file.set_len(0);
         self.fresh = None;
-        serde_json::to_writer_pretty(&mut self.file, report)
-            .map_err(Error::on(Side::Internal, attempt))?;
-        self.file
-            .write_all(b"\n")
-            .map_err(Error::on(Side::Internal, attempt))
+        writeln!(self.file, "{text}").map_err(Error::on(Side::Internal, attempt))
     }
+}
+
+pub fn json(report: &impl Serialize) -> Result<String> {
+    serde_json::to_string_pretty(report).map_err(Error::on(Side::Internal, "writing the report"))
 }
 
 impl Drop for ReportFile {
@@ -147,11 +153,10 @@ impl Table {
         Table {
             table: table.display.clone(),
             columns: columns(table),
-            rows_decoded: copied.decoded,
-            rows_converted: copied.converted,
-            rows_reported: copied.reported,
+            rows: copied.rows,
+            slices: copied.slices,
             bytes: copied.bytes,
-            seconds: copied.elapsed.as_secs_f64(),
+            seconds: copied.seconds,
             verdict,
             cutover,
         }
@@ -161,7 +166,7 @@ impl Table {
 impl Report {
     pub fn text(&self) -> String {
         let mut out = String::new();
-        let rows: u64 = self.tables.iter().map(|t| t.rows_converted).sum();
+        let rows: u64 = self.tables.iter().map(|t| t.rows).sum();
         let bytes = self.tables.iter().map(|t| t.bytes).sum();
         line(
             &mut out,
@@ -321,7 +326,7 @@ fn table_lines(out: &mut String, table: &Table, verify: Verify, width: usize) {
         format_args!(
             "  {:width$}  {:>10} rows  {:>10}  {:>7.2} s  {verdict}; {cutover}",
             table.table,
-            table.rows_converted,
+            table.rows,
             megabytes(table.bytes),
             table.seconds
         ),

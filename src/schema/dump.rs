@@ -87,6 +87,8 @@ async fn section(
         .arg(format!("--section={section}"))
         .arg(format!("--snapshot={snapshot}"))
         .arg("--lock-wait-timeout=60s")
+        // The ledger of moves into this database is no part of it.
+        .arg("--exclude-schema=pgv2rs")
         .args(unread.iter().map(|t| format!("--exclude-table={t}")))
         .args(options.roles.no_owner.then_some("--no-owner"))
         .args(options.roles.no_privileges.then_some("--no-privileges"))

@@ -11,21 +11,22 @@ mod rehearse;
 pub mod settings;
 mod translate;
 
-pub use apply::{apply, run_step};
+pub use apply::{before_data, run_step, run_whole};
 pub use rehearse::{Refused, Trials, rehearse};
-pub use translate::translate;
+pub use translate::{entries, translate};
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
 use dialect::dump::ObjectId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::connect::literal;
 use crate::plan::access::Needs;
 
 /// When a step runs, in this order. pg_dump orders its second section by what depends on what, but for materialized views: it
 /// refreshes them last, when their indexes exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     BeforeData,
@@ -69,11 +70,14 @@ impl Phase {
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Step {
     pub phase: Phase,
+    /// Its place among the steps that a run has recorded.
+    pub number: i32,
     /// `INDEX public.items_embedding_idx`
     pub object: String,
+    #[serde(skip)]
     pub id: Option<ObjectId>,
     /// The table that an index or constraint belongs to.
     pub table: Option<u32>,
@@ -89,10 +93,10 @@ pub struct Step {
 }
 
 /// A setting of the session: as a step needs it, and as all others do.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Around {
     pub set: String,
-    pub back: &'static str,
+    pub back: Cow<'static, str>,
 }
 
 impl Around {
@@ -100,7 +104,7 @@ impl Around {
     pub fn tablespace(tablespace: &str) -> Around {
         Around {
             set: format!("SET default_tablespace = {tablespace}"),
-            back: "SET default_tablespace = ''",
+            back: Cow::Borrowed("SET default_tablespace = ''"),
         }
     }
 
@@ -108,7 +112,7 @@ impl Around {
     pub fn policies() -> Around {
         Around {
             set: "SET row_security = on".into(),
-            back: "SET row_security = off",
+            back: Cow::Borrowed("SET row_security = off"),
         }
     }
 
@@ -122,12 +126,12 @@ impl Around {
                 "SELECT pg_catalog.set_config('search_path', {}, false)",
                 literal(&path.join(", "))
             ),
-            back: "SET search_path = ''",
+            back: Cow::Borrowed("SET search_path = ''"),
         }
     }
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct VectorIndex {
     pub schema: String,
     pub name: String,
@@ -139,6 +143,7 @@ impl Step {
     pub fn own(phase: Phase, object: &str, statement: String) -> Step {
         Step {
             phase,
+            number: 0,
             object: object.into(),
             id: None,
             table: None,
@@ -159,7 +164,7 @@ impl Step {
     }
 
     /// The statements with the settings around them.
-    fn script(&self) -> Vec<String> {
+    pub fn script(&self) -> Vec<String> {
         self.within(&self.statements)
     }
 

@@ -119,10 +119,17 @@ fn one(
         Some(role) => format!("ALTER ROLE {} IN DATABASE {}", quote(role), quote(database)),
     };
     // What an application keeps under a name of its own may be a key or a password.
+    let secret = name.contains('.') && !name.starts_with("vectors.");
+    // The ledger keeps what follows the rows, but no secret. An application's own setting changes nothing about the copy.
+    let phase = if secret {
+        Phase::BeforeData
+    } else {
+        Phase::Late
+    };
     let step = Step {
-        secret: name.contains('.') && !name.starts_with("vectors."),
+        secret,
         statements: statements(&whose, name, value),
-        ..Step::own(Phase::Late, &object, String::new())
+        ..Step::own(phase, &object, String::new())
     };
     Ok((Some(step), note))
 }

@@ -1,8 +1,9 @@
 //! In: the dump's entries, the plan, and the selection. Out: the schema as steps, translated, with findings for what is left out, and with
 //! what the target's role needs for them.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
+use codec::digest::Digest;
 use dialect::dump::{Dump, Entry, ObjectId};
 use dialect::rewrite::roles::Need;
 use dialect::rewrite::{Context, LeftOut};
@@ -63,6 +64,38 @@ pub fn translate(
     // A table that the dialect cannot say is not copied either.
     plan.leave_out(left_out);
     Ok(schema)
+}
+
+/// Each entry that comes, by kind and name, with the hash of its statements: whether two dumps are the same shows without what stands in
+/// them, which may be secret.
+pub fn entries(
+    sections: &Sections,
+    source: &Source,
+    selection: &Selection,
+) -> Result<BTreeMap<String, String>> {
+    let mut sieve = Sieve::new(selection, source);
+    let mut digests: BTreeMap<String, Digest> = BTreeMap::new();
+    for text in [&sections.before_data, &sections.after_data] {
+        let dump = dialect::dump::parse(text)
+            .map_err(Error::on(Side::Internal, "reading pg_dump's output"))?;
+        for entry in &dump.entries {
+            if entry.kind == dialect::dump::SESSION || !sieve.passes(entry) {
+                continue;
+            }
+            let schema = entry
+                .schema
+                .as_ref()
+                .map_or(String::new(), |s| format!("{s}."));
+            let name = format!("{} {schema}{}", entry.kind, entry.name);
+            let digest = digests.entry(name).or_default();
+            let owner = entry.owner.iter();
+            for part in entry.statements.iter().chain(owner) {
+                digest.add(part.as_bytes());
+            }
+        }
+    }
+    let hashes = digests.into_iter();
+    Ok(hashes.map(|(name, d)| (name, d.to_string())).collect())
 }
 
 struct Translation<'a> {
@@ -314,6 +347,7 @@ impl Translation<'_> {
             .find(|i| Some(i.oid) == index && phase == Phase::VectorIndex);
         Step {
             phase,
+            number: 0,
             object: object(entry),
             id,
             table,

@@ -163,7 +163,7 @@ async fn one(
         Some(_) => Compared::default(),
         None => {
             let target = in_one_look(target, &table).await?;
-            let reader = readers.lease()?;
+            let reader = readers.lease().await?;
             let sides = Sides {
                 source: &reader,
                 target: &target,

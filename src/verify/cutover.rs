@@ -7,9 +7,10 @@ use std::collections::{HashMap, HashSet};
 use serde::Serialize;
 
 use super::seal::{self, Seal};
-use crate::catalog::{self, Source};
+use crate::catalog;
 use crate::cli::Options;
 use crate::connect::Session;
+use crate::copy::slice::Range;
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
 use crate::select::{self, Patterns};
@@ -32,10 +33,10 @@ pub struct Now {
     pub new_tables: Option<Vec<String>>,
 }
 
-/// `seals` are in the order of `tables`; `source` is the catalog under the snapshot.
+/// `seals` are in the order of `tables`; `known` are the relations that the plan knew.
 pub async fn check<'a>(
     options: &Options,
-    source: &Source,
+    known: &HashSet<u32>,
     tables: &[TablePlan],
     seals: impl Iterator<Item = &'a Seal>,
 ) -> Now {
@@ -53,7 +54,7 @@ pub async fn check<'a>(
         let answer = one(&session, table, sealed).await;
         answers.push(answer.unwrap_or_else(unasked));
     }
-    let new_tables = new_tables(options, &session, source).await;
+    let new_tables = new_tables(options, &session, known).await;
     Now {
         tables: answers,
         new_tables: new_tables
@@ -89,7 +90,7 @@ async fn one(session: &Session, table: &TablePlan, sealed: &Seal) -> Result<Cuto
     }
     // Before the rows: who commits between the two looks is then seen by one of them.
     let open = open_writers(session, table).await?;
-    let (now, sum) = match seal::rows(session, table).await {
+    let (now, sum) = match seal::rows(session, table, Range::WHOLE).await {
         Ok(found) => found,
         Err(error) if error.sqlstate().as_deref() == Some("55P03") => {
             return Ok(Cutover::Unknown("someone holds a lock on it".into()));
@@ -124,8 +125,11 @@ async fn open_writers(session: &Session, table: &TablePlan) -> Result<bool> {
     Ok(row.get(0))
 }
 
-async fn new_tables(options: &Options, session: &Session, source: &Source) -> Result<Vec<String>> {
-    let known: HashSet<u32> = source.relations.iter().map(|r| r.oid).collect();
+async fn new_tables(
+    options: &Options,
+    session: &Session,
+    known: &HashSet<u32>,
+) -> Result<Vec<String>> {
     let mut new = catalog::tables_now(session).await?;
     new.retain(|(oid, _, _)| !known.contains(oid));
     if new.is_empty() {

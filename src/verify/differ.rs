@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::texts::{self, Texts};
 use crate::catalog::ident;
 use crate::connect::{SAME_TEXT, Session, literal};
+use crate::copy::slice::Range;
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
 
@@ -172,7 +173,11 @@ fn hashed<'a>(
         .map(|(i, text)| format!("pg_catalog.md5({text}) AS c{i}"))
         .collect();
     cells.extend(key.map(|key| format!("{key} AS k")));
-    format!("SELECT {} FROM {} OFFSET 0", cells.join(", "), table.rows())
+    format!(
+        "SELECT {} FROM {} OFFSET 0",
+        cells.join(", "),
+        table.rows(Range::WHOLE)
+    )
 }
 
 /// The md5 of a row.
@@ -301,7 +306,7 @@ pub async fn hash(
     let sum = number(&format!("pg_catalog.md5({text})"));
     let sql = format!(
         "SELECT pg_catalog.count({text}), pg_catalog.sum({sum})::pg_catalog.text FROM {}",
-        table.rows()
+        table.rows(Range::WHOLE)
     );
     let row = session.query_of_table(&sql).await.map_err(Error::on(
         side,

@@ -1,7 +1,7 @@
 //! In: a table of both sides. Out: which generated columns hold the same values on both, and which were not compared. The target
 //! computes them itself: no byte of them was sent, and no digest covers them.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::differ;
 use crate::catalog::ident;
@@ -10,7 +10,7 @@ use crate::connect::{Session, quote};
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Generated {
     pub column: String,
     /// None: the values are the same. Else why that is not known, or not so.

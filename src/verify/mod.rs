@@ -6,28 +6,30 @@ pub mod cutover;
 pub mod differ;
 mod generated;
 mod sample;
-mod seal;
+pub mod seal;
 mod texts;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use codec::convert::Converter;
 use codec::digest::Digest;
 use futures::StreamExt;
 use futures::stream::{self, TryStreamExt};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::Verify;
 use crate::connect::{Session, quote};
 use crate::copy::convert::reread;
 use crate::copy::read::Reader;
+use crate::copy::slice::Range;
 use crate::copy::{Copied, Job};
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
 use differ::Sides;
 
 /// What verification found for one table.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Verdict {
     /// `SELECT count(*) FROM ONLY t` under the snapshot.
     pub source_rows: Option<u64>,
@@ -48,53 +50,50 @@ pub struct Verdict {
 pub async fn all(
     job: &Job,
     tables: &[TablePlan],
-    copied: &[Copied],
+    totals: &[(Copied, Option<String>)],
     level: Verify,
     jobs: usize,
 ) -> Result<Vec<Verdict>> {
-    let sessions = |t: &TablePlan| {
-        let copied = copied.iter().find(|c| c.oid == t.oid).cloned();
-        let table = t.clone();
+    let sessions = |(table, (copied, seal)): (&TablePlan, &(Copied, Option<String>))| {
+        let (table, copied, seal) = (table.clone(), copied.clone(), seal.clone());
         async move {
-            let copied = copied.ok_or_else(|| {
-                Error::new(Side::Internal, format!("{} was not copied", table.display))
-            })?;
-            let source = job.readers.lease()?;
+            let source = job.readers.lease().await?;
             let target = job.target.connect().await?;
-            let verdict = one(job, &source, &target, &table, &copied, level).await;
+            crate::ledger::no_longer_than(&target, job.stall_timeout).await?;
+            let verdict = one(job, (&source, &target), &table, &copied, seal, level).await;
             verdict.map_err(|e| e.during(format!("verifying {}", table.display)))
         }
     };
-    stream::iter(tables.iter().map(sessions))
+    stream::iter(tables.iter().zip(totals).map(sessions))
         .buffered(jobs)
         .try_collect()
         .await
 }
 
-async fn sealed(source: &Session, table: &TablePlan) -> Result<Verdict> {
-    Ok(Verdict {
-        seal: seal::seal(source, table).await?,
-        ..Verdict::default()
-    })
-}
-
 async fn one(
     job: &Job,
-    source: &Session,
-    target: &Session,
+    (source, target): (&Session, &Session),
     table: &TablePlan,
     copied: &Copied,
+    seal: Option<String>,
     level: Verify,
 ) -> Result<Verdict> {
     // Counted by a query that knows nothing of slices.
-    let mut verdict = sealed(source, table).await?;
-    let source_rows = verdict.seal.rows;
-    verdict.source_rows = Some(source_rows);
+    let source_rows = count(source, Side::Source, table).await?;
+    let mut verdict = Verdict {
+        source_rows: Some(source_rows),
+        seal: seal::Seal {
+            rows: source_rows,
+            sum: seal,
+            shape: seal::shape_now(source, table).await?,
+        },
+        ..Verdict::default()
+    };
     match level {
         Verify::None => {}
-        Verify::Counts => verdict.target_rows = Some(count(target, table).await?),
+        Verify::Counts => verdict.target_rows = Some(count(target, Side::Target, table).await?),
         Verify::Full => {
-            let back = read_back(target, table).await?;
+            let back = read_back(target, table, job.stall_timeout).await?;
             verdict.target_rows = Some(back.rows);
             verdict.sent_digest = Some(copied.digest.to_string());
             verdict.target_digest = Some(back.digest.to_string());
@@ -129,16 +128,12 @@ async fn one(
             }));
         }
     }
-    let counts = [
-        ("decoded", copied.decoded),
-        ("converted", copied.converted),
-        ("taken by the target", copied.reported),
+    let others = [
+        ("copied", Some(copied.rows)),
+        ("on the target now", verdict.target_rows),
     ];
-    let others = counts
-        .into_iter()
-        .chain(verdict.target_rows.map(|n| ("on the target now", n)));
     for (what, rows) in others {
-        if rows != source_rows {
+        if let Some(rows) = rows.filter(|rows| *rows != source_rows) {
             verdict.differences.push(format!(
                 "{rows} rows {what}, but {source_rows} on the source under the snapshot"
             ));
@@ -147,12 +142,12 @@ async fn one(
     Ok(verdict)
 }
 
-async fn count(target: &Session, table: &TablePlan) -> Result<u64> {
+async fn count(session: &Session, side: Side, table: &TablePlan) -> Result<u64> {
     let sql = format!("SELECT count(*) FROM {}", table.from());
-    let row = target.query_of_table(&sql).await.map_err(Error::on(
-        Side::Target,
-        format!("counting {}", table.display),
-    ))?;
+    let row = session
+        .query_of_table(&sql)
+        .await
+        .map_err(Error::on(side, format!("counting {}", table.display)))?;
     Ok(row.get::<_, i64>(0).unsigned_abs())
 }
 
@@ -162,12 +157,21 @@ struct Back {
 }
 
 /// Reads the table back from the target and digests it; the order does not matter.
-async fn read_back(target: &Session, table: &TablePlan) -> Result<Back> {
-    let mut reader = Reader::open(target, Side::Target, table).await?;
+async fn read_back(target: &Session, table: &TablePlan, limit: Duration) -> Result<Back> {
+    let mut reader = Reader::open(target, Side::Target, table, Range::WHOLE).await?;
     let converter: Arc<Converter> = Arc::new(reread(table));
     let mut digest = Digest::default();
     let mut running = stream::FuturesUnordered::new();
-    while let Some(batch) = reader.next().await? {
+    let silent = || {
+        Error::new(Side::Target, format!("reading {} back", table.display))
+            .because(format!("no row has come for {limit:?}"))
+            .passing()
+    };
+    loop {
+        let next = tokio::time::timeout(limit, reader.next()).await;
+        let Some(batch) = next.map_err(|_| silent())?? else {
+            break;
+        };
         let converter = converter.clone();
         let (reply, answer) = tokio::sync::oneshot::channel();
         rayon::spawn(move || {

@@ -10,7 +10,7 @@ use codec::convert::{Column, Converter};
 use codec::frame::{Splitter, put_header, put_trailer};
 use dialect::types::{SourceType, TargetType, TypeChange};
 use futures::SinkExt;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::cli::Overflow;
 use crate::connect::{Session, quote};
@@ -25,7 +25,7 @@ const SAMPLE_ROWS: u64 = 1000;
 /// pgvector's own cast from sparsevec to vector ends here.
 const SPARSE_CAST_DIMS: u32 = 16_000;
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Sampled {
     pub column: String,
     pub checked: u64,

@@ -2,13 +2,16 @@
 //! file, columns, parents. Taken under the snapshot and again at the end of the run, it tells whether the table has changed.
 //! It reads no value of any row.
 
+use serde::{Deserialize, Serialize};
+
 use crate::catalog::ident;
 use crate::connect::{Session, quote_qualified};
+use crate::copy::slice::Range;
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
 
 /// What the snapshot saw of a table.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Seal {
     pub rows: u64,
     pub sum: Option<String>,
@@ -16,18 +19,22 @@ pub struct Seal {
 }
 
 /// All that can change about a table's rows without a row being written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Shape {
     pub schema: String,
     pub name: String,
+    /// Of the source's WAL: after a promotion what this number was of may never have been.
+    timeline: String,
     /// The tables that hold the rows, each with its file.
     files: Vec<String>,
     /// Parents, each with the bounds of the partition.
     parents: Vec<String>,
     columns: Vec<Column>,
+    /// Attributes of the composites among the values: dropping one and adding one of its name writes no row.
+    attributes: Vec<String>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 struct Column {
     number: i16,
     name: String,
@@ -38,31 +45,42 @@ struct Column {
 }
 
 /// To be called in the snapshot, while the table is locked.
-pub async fn seal(session: &Session, table: &TablePlan) -> Result<Seal> {
-    let shape = shape(session, table).await?.ok_or_else(|| {
+pub async fn shape_now(session: &Session, table: &TablePlan) -> Result<Shape> {
+    shape(session, table).await?.ok_or_else(|| {
         Error::new(Side::Source, format!("reading {}", table.display))
             .because("the snapshot does not hold it")
-    })?;
-    let (rows, sum) = rows(session, table).await?;
-    Ok(Seal { rows, sum, shape })
+    })
 }
 
-/// The number of rows, and the sum of a hash of where each lies and which transaction wrote it.
+/// The number of rows in a range of blocks, and the sum of a hash of where each lies and which transaction wrote it. Sums of the parts of a
+/// table add up to its own.
 ///
 /// A version of a row never changes in its place, so the same (ctid, xmin) in the same file is the same row with the same
 /// values, and every INSERT, UPDATE and DELETE that is committed changes the sum. That asks nothing about which transaction
 /// the snapshot saw, so it holds for subtransactions, whose ids no txid_snapshot lists. VACUUM does not move a row, and
 /// freezing leaves the xmin that SQL shows. A place that was freed and taken again has another xmin, as 2^32 transactions do
 /// not fit between the two looks at one place.
-pub async fn rows(session: &Session, table: &TablePlan) -> Result<(u64, Option<String>)> {
-    let place = match table.tree {
-        Some(_) => "pg_catalog.concat(t.tableoid, t.ctid)",
-        None => "t.ctid::pg_catalog.text",
+pub async fn rows(
+    session: &Session,
+    table: &TablePlan,
+    range: Range,
+) -> Result<(u64, Option<String>)> {
+    // A record is hashed in a third of the time, but only since PostgreSQL 14.
+    let hash = match (session.version_num >= 140_000, table.tree.is_some()) {
+        (true, false) => "pg_catalog.hash_record_extended(ROW(t.ctid, t.xmin), 0)",
+        (true, true) => "pg_catalog.hash_record_extended(ROW(t.tableoid, t.ctid, t.xmin), 0)",
+        (false, false) => {
+            "pg_catalog.hashtextextended(t.ctid::pg_catalog.text COLLATE pg_catalog.\"C\", t.xmin::pg_catalog.text::pg_catalog.int8)"
+        }
+        (false, true) => {
+            "pg_catalog.hashtextextended(pg_catalog.concat(t.tableoid, t.ctid) COLLATE pg_catalog.\"C\", t.xmin::pg_catalog.text::pg_catalog.int8)"
+        }
     };
+    let condition = range
+        .condition()
+        .map_or(String::new(), |c| format!(" WHERE {c}"));
     let sql = format!(
-        "SELECT pg_catalog.count(*), pg_catalog.sum(pg_catalog.hashtextextended(\
-           {place} COLLATE pg_catalog.\"C\", t.xmin::pg_catalog.text::pg_catalog.int8))::pg_catalog.text \
-         FROM {} t",
+        "SELECT pg_catalog.count(*), pg_catalog.sum({hash})::pg_catalog.text FROM {} t{condition}",
         table.from()
     );
     let row = session.query_of_table(&sql).await.map_err(Error::on(
@@ -84,7 +102,9 @@ pub async fn shape(session: &Session, table: &TablePlan) -> Result<Option<Shape>
         ARRAY(SELECT pg_catalog.concat_ws(' ', f.oid, pg_catalog.pg_relation_filenode(f.oid)) FROM (SELECT c.oid WHERE c.relkind <> 'p' UNION ALL SELECT p.relid::pg_catalog.oid \
           FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p WHERE p.isleaf) f(oid) ORDER BY 1), \
         ARRAY(SELECT pg_catalog.concat_ws(' ', i.inhparent::pg_catalog.regclass, pg_catalog.pg_get_expr(c.relpartbound, c.oid)) \
-          FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno) \
+          FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno), \
+        CASE WHEN pg_catalog.pg_is_in_recovery() THEN (SELECT 'standby ' || timeline_id FROM pg_catalog.pg_control_checkpoint()) \
+          ELSE pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8) END \
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
     let found = session.query_opt(sql, &[&table.oid]).await;
     let Some(found) = found.map_err(attempt())? else {
@@ -96,6 +116,22 @@ pub async fn shape(session: &Session, table: &TablePlan) -> Result<Option<Shape>
         LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
         WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
     let columns = session.query(sql, &[&table.oid]).await.map_err(attempt())?;
+    let multiranges = match session.version_num >= 140_000 {
+        true => {
+            "UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid"
+        }
+        false => "",
+    };
+    let sql = format!(
+        "WITH RECURSIVE inside(oid) AS (SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 \
+           UNION SELECT x.oid FROM inside i JOIN pg_catalog.pg_type t ON t.oid = i.oid CROSS JOIN LATERAL (SELECT t.typelem UNION ALL SELECT t.typbasetype \
+             UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid {multiranges} \
+             UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0) x(oid) WHERE x.oid <> 0) \
+         SELECT pg_catalog.concat_ws(' ', a.attrelid, a.attnum, a.atttypid, a.atttypmod, a.attname) FROM inside JOIN pg_catalog.pg_type t ON t.oid = inside.oid \
+         JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid WHERE t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum"
+    );
+    let attributes = session.query(&sql, &[&table.oid]).await;
+    let attributes = attributes.map_err(attempt())?;
     let column = |r: &tokio_postgres::Row| Column {
         number: r.get(0),
         name: r.get(1),
@@ -108,12 +144,19 @@ pub async fn shape(session: &Session, table: &TablePlan) -> Result<Option<Shape>
         name: found.get(1),
         files: found.get(2),
         parents: found.get(3),
+        timeline: found.get(4),
         columns: columns.iter().map(column).collect(),
+        attributes: attributes.iter().map(|r| r.get(0)).collect(),
     }))
 }
 
 /// What is not as it was, in a sentence. The columns come first: changing one may rewrite the file, and says more.
 pub fn other_shape(was: &Shape, is: &Shape) -> Option<String> {
+    if was.timeline != is.timeline {
+        return Some(
+            "the source was promoted or restored since: what it holds may be something else".into(),
+        );
+    }
     if (&was.schema, &was.name) != (&is.schema, &is.name) {
         let name = quote_qualified(&is.schema, &is.name);
         return Some(format!("it was renamed to {name}"));
@@ -133,6 +176,9 @@ pub fn other_shape(was: &Shape, is: &Shape) -> Option<String> {
     let known = |c: &Column| was.columns.iter().any(|old| old.number == c.number);
     if let Some(new) = is.columns.iter().find(|c| !known(c)) {
         return Some(format!("its column {} was added", ident(&new.name)));
+    }
+    if was.attributes != is.attributes {
+        return Some("a composite type among its columns was altered".into());
     }
     if was.parents != is.parents {
         return Some(

@@ -85,6 +85,19 @@ impl Servers {
             .control(&["restart", "--mode=immediate", "--wait", "--timeout=120"]);
     }
 
+    /// As if so many times four thousand million transactions had been.
+    pub fn count_from(&self, side: Side, epoch: u32) {
+        let cluster = self.cluster(side);
+        cluster.control(&["stop", "--mode=fast", "--wait"]);
+        let reset = cluster
+            .program("pg_resetwal")
+            .arg(format!("--epoch={epoch}"))
+            .arg(&cluster.directory)
+            .status();
+        assert!(reset.is_ok_and(|s| s.success()), "pg_resetwal");
+        cluster.control(&["start", "--wait", "--timeout=120"]);
+    }
+
     fn cluster(&self, side: Side) -> &Cluster {
         match side {
             Side::Source => &self.source,

@@ -88,12 +88,20 @@ impl Running {
         self.child.id()
     }
 
+    /// Without a word.
+    pub fn kill(mut self) {
+        let killed = self.child.kill().and_then(|()| self.child.wait());
+        assert!(killed.is_ok(), "{killed:?}");
+    }
+
     pub fn ended(self) -> Outcome {
         let output = self
             .child
             .wait_with_output()
             .unwrap_or_else(|e| panic!("waiting for the program: {e}"));
         let text = std::fs::read_to_string(&self.report).ok();
+        // Who is killed leaves it empty.
+        let text = text.filter(|t| !t.is_empty());
         let _ = std::fs::remove_file(&self.report);
         // Who is killed while writing leaves half a report.
         let whole = text.as_deref().filter(|_| output.status.code().is_some());
@@ -131,15 +139,17 @@ pub fn start(arguments: &[&str], variables: &[(&str, &str)], secrets: Vec<String
     for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("PG")) {
         command.env_remove(name);
     }
-    let verify = arguments.first() == Some(&"verify");
+    let first = arguments.first().copied().unwrap_or_default();
+    let verify = first == "verify";
+    let on_target = ["status", "clean"].contains(&first);
     // What stands before a command is the move's.
-    let (name, arguments) = arguments.split_at(usize::from(verify));
-    command
-        .args(name)
-        .arg("--report")
-        .arg(&report)
-        .args(arguments);
-    if !verify && !arguments.contains(&"--pg-dump") {
+    let (name, arguments) = arguments.split_at(usize::from(verify || on_target));
+    command.args(name);
+    if !on_target {
+        command.arg("--report").arg(&report);
+    }
+    command.args(arguments);
+    if !verify && !on_target && !arguments.contains(&"--pg-dump") {
         command.arg("--pg-dump").arg(pg_dump());
     }
     let child = command
@@ -158,13 +168,23 @@ pub fn start(arguments: &[&str], variables: &[(&str, &str)], secrets: Vec<String
 
 /// Starts the program from one place to another.
 pub fn start_between(source: &Place, target: &Place, arguments: &[&str]) -> Running {
+    start_with(source, target, arguments, &[])
+}
+
+/// The same, with variables of the environment.
+pub fn start_with(
+    source: &Place,
+    target: &Place,
+    arguments: &[&str],
+    variables: &[(&str, &str)],
+) -> Running {
     let (from, to) = (source.connection_string(), target.connection_string());
     let secrets = [source, target]
         .iter()
         .filter_map(|p| p.password.clone().filter(|s| s.len() >= 8))
         .collect();
     let ends = ["--source", &from, "--target", &to];
-    start(&[&ends, arguments].concat(), &[], secrets)
+    start(&[&ends, arguments].concat(), variables, secrets)
 }
 
 impl Pair {
@@ -174,6 +194,32 @@ impl Pair {
 
     pub fn run(&self, arguments: &[&str]) -> Outcome {
         self.start(arguments).ended()
+    }
+
+    /// The program kills itself at this step, as if by somebody else; builds for tests can.
+    pub fn killed_at(&self, step: &str, arguments: &[&str]) -> Outcome {
+        let (source, target) = (&self.source.place, &self.target.place);
+        let variables = [("PGV2RS_KILL_AT", step)];
+        let outcome = start_with(source, target, arguments, &variables).ended();
+        assert_eq!(
+            outcome.code,
+            -1,
+            "not killed at {step}\n{}",
+            outcome.everything()
+        );
+        outcome
+    }
+
+    /// `pgv2rs-copy status` or `clean` of the target.
+    pub fn on_target(&self, command: &str) -> Outcome {
+        let to = self.target.place.connection_string();
+        let secrets = self.target.place.password.clone().filter(|s| s.len() >= 8);
+        start(
+            &[command, "--target", &to],
+            &[],
+            secrets.into_iter().collect(),
+        )
+        .ended()
     }
 
     /// `pgv2rs-copy verify` between the two.

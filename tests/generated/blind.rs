@@ -77,6 +77,7 @@ fn the_comparison_sees_what_is_wrong() {
     database.decisions.clear();
     let pair = Pair::with(SCHEMA);
     pair.copy(&[]);
+    assert_eq!(pair.on_target("clean").code, 0);
     let compared =
         || dump::compare(&database, &pair, &[]).and_then(|()| rows::compare(&database, &pair, &[]));
     compared().unwrap_or_else(|e| panic!("without any mischief: {e}"));

@@ -385,6 +385,9 @@ fn temporary_tables_are_needed_for_real_arrays_too() {
     let run = || run::start_between(&pair.source.place, &to, &arguments).ended();
     let grant = format!("GRANT TEMPORARY ON DATABASE \"{database}\" TO {name}");
     run().refused(2, &[&grant]);
+    let ledger = format!("CREATE SCHEMA pgv2rs AUTHORIZATION {}", role.quoted());
+    run().refused(2, &[&ledger]);
+    pair.target.exec(&ledger);
     pair.target.exec(&grant);
     let outcome = run();
     assert_eq!(outcome.code, 0, "{}", outcome.everything());
@@ -421,6 +424,9 @@ fn vector_indexes_of_tables_made_by_hand_need_their_owner() {
     let run =
         || run::start_between(&pair.source.place, &to, &["--schema-source", "existing"]).ended();
     run().refused(2, &["table public.t", "may not build its vector indexes"]);
+    let ledger = format!("CREATE SCHEMA pgv2rs AUTHORIZATION {}", role.quoted());
+    run().refused(2, &[&ledger]);
+    pair.target.exec(&ledger);
     pair.target.exec(&format!(
         "GRANT CREATE ON SCHEMA public TO {0}; ALTER TABLE t OWNER TO {0}",
         role.quoted()
@@ -439,10 +445,13 @@ fn tables_made_by_hand_need_select_and_insert() {
     let run =
         || run::start_between(&pair.source.place, &to, &["--schema-source", "existing"]).ended();
     let grant = format!(
-        "GRANT SELECT, INSERT ON \"public\".\"t\" TO {}",
+        "GRANT SELECT, INSERT, DELETE ON \"public\".\"t\" TO {}",
         role.quoted()
     );
     run().refused(2, &[&grant, "GRANT USAGE ON SCHEMA vectors"]);
+    let ledger = format!("CREATE SCHEMA pgv2rs AUTHORIZATION {}", role.quoted());
+    run().refused(2, &[&ledger]);
+    pair.target.exec(&ledger);
     pair.target.exec(&format!(
         "{grant}; GRANT USAGE ON SCHEMA vectors TO {}",
         role.quoted()

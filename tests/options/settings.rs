@@ -5,7 +5,7 @@ use crate::common::db::Role;
 use crate::common::{Pair, Place};
 
 const HERE: &str = "SELECT unnest(setconfig) FROM pg_db_role_setting s JOIN pg_database d ON d.oid = s.setdatabase \
-    WHERE d.datname = current_database() AND setrole = 0";
+    WHERE d.datname = current_database() AND setrole = 0 ORDER BY 1";
 
 fn set(pair: &Pair, setting: &str) {
     let database = &pair.source.place.database;

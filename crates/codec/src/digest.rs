@@ -24,6 +24,12 @@ impl Digest {
         self.rows += other.rows;
     }
 
+    /// A digest as it was printed, of so many rows.
+    pub fn parse(text: &str, rows: u64) -> Option<Digest> {
+        let sum = u128::from_str_radix(text, 16).ok()?;
+        Some(Digest { sum, rows })
+    }
+
     /// Rows added so far.
     pub fn rows(&self) -> u64 {
         self.rows

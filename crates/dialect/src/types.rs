@@ -6,8 +6,10 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// A type of the source that holds vectors. `bit` and `bit varying` only where somebody decided that they do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum SourceType {
     Vector,
     Halfvec,
@@ -41,7 +43,7 @@ impl fmt::Display for SourceType {
 }
 
 /// A type of the target that holds vectors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub enum TargetType {
     Vector,
     Vecf16,
@@ -122,7 +124,7 @@ pub fn default_target(from: SourceType) -> TargetType {
 }
 
 /// What happens to one column or domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize, Serialize)]
 pub struct TypeChange {
     pub from: SourceType,
     pub to: TargetType,

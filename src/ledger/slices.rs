@@ -1,0 +1,210 @@
+//! In: a run and the source's tables. Out: its slices in the ledger: laid, claimed by one worker each, done in the transaction that
+//! copies their rows. Whoever comes later sees by it what is there.
+
+use std::time::Duration;
+
+use codec::digest::Digest;
+use tokio_postgres::Row;
+
+use super::{Ledger, on, written};
+use crate::connect::Session;
+use crate::copy::Copied;
+use crate::copy::slice::Range;
+use crate::error::{Error, Result, Side};
+use crate::plan::TablePlan;
+use crate::verify::seal::Shape;
+
+/// The slices of this attempt of a run: those of an earlier one that were not done are nobody's to claim.
+#[derive(Clone, Copy, Debug)]
+pub struct Slicing {
+    pub run: i64,
+    pub attempt: i32,
+}
+
+/// A slice that is this worker's until its transaction ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim {
+    id: i64,
+    pub table: u32,
+    pub range: Range,
+}
+
+/// What its copy counted.
+pub struct Counted {
+    pub rows: u64,
+    pub bytes: u64,
+    pub digest: Digest,
+    /// The sum of the hashes of where its rows lie and who wrote them.
+    pub seal: Option<String>,
+    pub elapsed: Duration,
+}
+
+/// A slice that is on the target.
+pub(super) struct Done {
+    pub id: i64,
+    pub table: u32,
+    pub range: Range,
+    pub shape: String,
+    pub rows: i64,
+    pub seal: Option<String>,
+    /// As the rows' xmin shows it.
+    pub xmin: String,
+}
+
+fn range(row: &Row, at: usize) -> Range {
+    Range {
+        first: row.get(at),
+        end: row.get(at + 1),
+    }
+}
+
+impl Ledger {
+    /// A new attempt: whoever still works on an earlier one finds nothing to claim and cannot end what it has claimed.
+    pub async fn new_attempt(&self, run: i64, exported: &str) -> Result<Slicing> {
+        let attempt = "beginning with the slices";
+        let session = &self.session;
+        session
+            .batch_execute("BEGIN; LOCK TABLE pgv2rs.slice IN SHARE ROW EXCLUSIVE MODE")
+            .await
+            .map_err(on(attempt))?;
+        let sql = "UPDATE pgv2rs.run SET attempt = attempt + 1, exported = $2 WHERE id = $1 RETURNING attempt";
+        let row = session.query_one(sql, &[&run, &exported]).await;
+        let number = row.map_err(on(attempt))?.get(0);
+        let sql = "DELETE FROM pgv2rs.slice WHERE run = $1 AND rows IS NULL";
+        session.execute(sql, &[&run]).await.map_err(on(attempt))?;
+        session.batch_execute("COMMIT").await.map_err(on(attempt))?;
+        Ok(Slicing {
+            run,
+            attempt: number,
+        })
+    }
+
+    /// Those of a table that are on the target.
+    pub(super) async fn done(&self, run: i64) -> Result<Vec<Done>> {
+        let sql = "SELECT id, oid, first_block, end_block, shape, rows, seal::text, \
+            (xid::text::numeric % 4294967296)::text FROM pgv2rs.slice WHERE run = $1 AND rows IS NOT NULL";
+        let rows = self.session.query(sql, &[&run]).await;
+        let done = |r: &Row| Done {
+            id: r.get(0),
+            table: r.get(1),
+            range: range(r, 2),
+            shape: r.get(4),
+            rows: r.get(5),
+            seal: r.get(6),
+            xmin: r.get(7),
+        };
+        Ok(rows
+            .map_err(on("reading the ledger"))?
+            .iter()
+            .map(done)
+            .collect())
+    }
+
+    /// Lays slices of a table out to be claimed.
+    pub async fn lay(
+        &self,
+        slicing: Slicing,
+        table: &TablePlan,
+        shape: &Shape,
+        ranges: &[Range],
+    ) -> Result<()> {
+        let (first, end): (Vec<i64>, Vec<Option<i64>>) =
+            ranges.iter().map(|r| (r.first, r.end)).unzip();
+        let sql = "INSERT INTO pgv2rs.slice (run, attempt, \"table\", oid, shape, first_block, end_block) \
+            SELECT $1, $2, $3, $4, $5, f, e FROM unnest($6::int8[], $7::int8[]) AS r(f, e)";
+        let Slicing { run, attempt } = slicing;
+        let shape = written(shape)?;
+        let name = table.quoted();
+        self.session
+            .execute(
+                sql,
+                &[&run, &attempt, &name, &table.oid, &shape, &first, &end],
+            )
+            .await
+            .map(drop)
+            .map_err(on("laying out the slices"))
+    }
+
+    /// What the slices of each table add up to, in the order of the tables.
+    pub async fn totals(
+        &self,
+        run: i64,
+        tables: &[TablePlan],
+    ) -> Result<Vec<(Copied, Option<String>)>> {
+        let attempt = "adding up the slices";
+        let sql = "SELECT rows, bytes, digest, seconds FROM pgv2rs.slice WHERE run = $1 AND oid = $2 AND rows IS NOT NULL";
+        let sums = "SELECT sum(seal)::text FROM pgv2rs.slice WHERE run = $1 AND oid = $2 AND rows IS NOT NULL";
+        let slices = self.session.prepare(sql).await.map_err(on(attempt))?;
+        let sums = self.session.prepare(sums).await.map_err(on(attempt))?;
+        let mut totals = Vec::new();
+        for table in tables {
+            let mut copied = Copied::none(table.oid);
+            let rows = self.session.query(&slices, &[&run, &table.oid]).await;
+            for row in rows.map_err(on(attempt))? {
+                let rows = row.get::<_, i64>(0).unsigned_abs();
+                copied.slices += 1;
+                copied.rows += rows;
+                copied.bytes += row.get::<_, i64>(1).unsigned_abs();
+                let digest = Digest::parse(row.get(2), rows).ok_or_else(|| {
+                    Error::new(Side::Target, attempt).because("a digest in it is none")
+                })?;
+                copied.digest.merge(digest);
+                copied.seconds += row.get::<_, f64>(3);
+            }
+            let sum = self.session.query_one(&sums, &[&run, &table.oid]).await;
+            totals.push((copied, sum.map_err(on(attempt))?.get(0)));
+        }
+        Ok(totals)
+    }
+}
+
+/// Takes a slice for this transaction, the largest table's first; None where all are taken.
+pub async fn claim(writer: &Session, slicing: Slicing) -> Result<Option<Claim>> {
+    let sql = "SELECT id, oid, first_block, end_block FROM pgv2rs.slice WHERE run = $1 AND attempt = $2 AND rows IS NULL \
+        ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED";
+    let row = writer
+        .query_opt(sql, &[&slicing.run, &slicing.attempt])
+        .await
+        .map_err(on("claiming a slice"))?;
+    Ok(row.map(|row| Claim {
+        id: row.get(0),
+        table: row.get(1),
+        range: range(&row, 2),
+    }))
+}
+
+/// Notes that it is done, in the transaction that holds its rows.
+pub async fn done(writer: &Session, claim: Claim, counted: &Counted) -> Result<()> {
+    let sql = "UPDATE pgv2rs.slice SET rows = $2, bytes = $3, digest = $4, seal = $5::text::numeric, seconds = $6, \
+        xid = pg_catalog.pg_current_xact_id(), copied = pg_catalog.clock_timestamp() WHERE id = $1 AND rows IS NULL";
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    let noted = writer
+        .execute(
+            sql,
+            &[
+                &claim.id,
+                &number(counted.rows),
+                &number(counted.bytes),
+                &counted.digest.to_string(),
+                &counted.seal,
+                &counted.elapsed.as_secs_f64(),
+            ],
+        )
+        .await
+        .map_err(on("noting a slice"))?;
+    match noted {
+        1 => Ok(()),
+        _ => Err(Error::new(Side::Internal, "noting a slice")
+            .because("it is not in the ledger any more: another process has taken the run over")),
+    }
+}
+
+/// How many are not done yet.
+pub async fn left(session: &Session, slicing: Slicing) -> Result<i64> {
+    let sql = "SELECT count(*) FROM pgv2rs.slice WHERE run = $1 AND attempt = $2 AND rows IS NULL";
+    let row = session
+        .query_one(sql, &[&slicing.run, &slicing.attempt])
+        .await
+        .map_err(on("counting the slices"))?;
+    Ok(row.get(0))
+}

@@ -1,0 +1,151 @@
+//! In: the target. Out: `pgv2rs-copy status`, which says where each run stands, and `pgv2rs-copy clean`, which forgets them all. Status
+//! writes nothing, and can be asked from anywhere while a run works.
+
+use std::time::Duration;
+
+use tokio_postgres::Client;
+
+use super::{Ledger, Phase, Run, on, readable_runs};
+use crate::connect::Endpoint;
+use crate::error::{Error, Result, Side};
+use crate::progress::megabytes;
+use crate::report::{count_of, line};
+
+/// How far one run is.
+struct Standing {
+    done: i64,
+    all: i64,
+    tables: i64,
+    rows: i64,
+    bytes: i64,
+    steps: i64,
+    /// Seconds since the last slice or step was done.
+    idle: Option<f64>,
+}
+
+/// Every run that the ledger knows, in words.
+pub async fn status(target: &Endpoint) -> Result<String> {
+    let session = target.connect().await?;
+    let known = readable_runs(&session).await?;
+    if known.is_empty() {
+        return Ok(format!(
+            "{} has no ledger of pgv2rs-copy.\n",
+            target.place()
+        ));
+    }
+    let works = works(&session).await?;
+    let mut out = String::new();
+    for run in &known {
+        described(&mut out, &session, run, works).await?;
+    }
+    Ok(out)
+}
+
+async fn described(out: &mut String, session: &Client, run: &Run, works: bool) -> Result<()> {
+    line(
+        out,
+        format_args!("run {} from {}, begun {}", run.id, run.place, run.begun),
+    );
+    if !run.wishes.is_empty() {
+        line(out, format_args!("  with {}", run.wishes));
+    }
+    if run.phase == Phase::Done {
+        line(out, format_args!("  done"));
+        return Ok(());
+    }
+    let s = standing(session, run.id).await?;
+    let count = |n: i64| usize::try_from(n).unwrap_or(usize::MAX);
+    line(
+        out,
+        format_args!(
+            "  {} of {} done ({}), {} rows, {}",
+            s.done,
+            count_of(count(s.all), "slice"),
+            count_of(count(s.tables), "table"),
+            s.rows,
+            megabytes(s.bytes.unsigned_abs())
+        ),
+    );
+    let steps = run.recorded().map_or(0, |r| r.steps.len());
+    let what = match run.phase {
+        Phase::Copying => "rows are copied or verified".to_string(),
+        _ => format!(
+            "all rows are there; {} of {} after them done",
+            s.steps,
+            count_of(steps, "step")
+        ),
+    };
+    line(out, format_args!("  {what}"));
+    let since = s.idle.map_or(String::new(), |s| {
+        format!("; the last thing was done {s:.0} s ago")
+    });
+    let now = match works {
+        true => "a process works on it",
+        false => "no process works on it: the same command goes on from here",
+    };
+    line(out, format_args!("  {now}{since}"));
+    Ok(())
+}
+
+async fn standing(session: &Client, run: i64) -> Result<Standing> {
+    let sql = "SELECT count(*) FILTER (WHERE rows IS NOT NULL), count(*), count(DISTINCT oid), coalesce(sum(rows), 0)::int8, \
+        coalesce(sum(bytes), 0)::int8, (SELECT count(*) FROM pgv2rs.step WHERE run = $1), \
+        EXTRACT(epoch FROM pg_catalog.clock_timestamp() - greatest(max(copied), (SELECT max(done) FROM pgv2rs.step WHERE run = $1)))::float8 \
+        FROM pgv2rs.slice WHERE run = $1";
+    let r = session.query_one(sql, &[&run]).await;
+    let r = r.map_err(on("reading the ledger"))?;
+    Ok(Standing {
+        done: r.get(0),
+        all: r.get(1),
+        tables: r.get(2),
+        rows: r.get(3),
+        bytes: r.get(4),
+        steps: r.get(5),
+        idle: r.get(6),
+    })
+}
+
+/// Whether somebody holds the ledger.
+async fn works(session: &Client) -> Result<bool> {
+    let sql = format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks WHERE locktype = 'advisory' AND granted \
+         AND database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
+         AND (classid::int8 << 32 | objid::int8) = {})",
+        super::LOCK
+    );
+    let row = session.query_one(&sql, &[]).await;
+    Ok(row.map_err(on("asking who holds the ledger"))?.get(0))
+}
+
+/// Forgets every run. What was copied stays.
+pub async fn clean(target: &Endpoint) -> Result<String> {
+    let session = target.connect().await?;
+    let known = readable_runs(&session).await?;
+    if known.is_empty() {
+        return Ok(format!(
+            "{} has no ledger of pgv2rs-copy.\n",
+            target.place()
+        ));
+    }
+    let ledger = Ledger::hold(session, Duration::from_secs(60)).await?;
+    let mut out = String::new();
+    for run in known.iter().filter(|run| run.phase != Phase::Done) {
+        line(
+            &mut out,
+            format_args!(
+                "run {} from {} was not done: its tables on the target may hold a part of their rows, and nothing goes on with it any more",
+                run.id, run.place
+            ),
+        );
+    }
+    let dropped = ledger
+        .session
+        .batch_execute("DROP SCHEMA pgv2rs CASCADE")
+        .await;
+    dropped.map_err(|e| Error::new(Side::Target, "removing the ledger").because(e))?;
+    line(
+        &mut out,
+        format_args!("{} forgotten", count_of(known.len(), "run")),
+    );
+    Ok(out)
+}
