@@ -87,6 +87,7 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
                 }
                 tracing::info!("going on from the ledger");
             }
+            Err(error) if starting_up(&error) => patience.wait_anyway(error).await?,
             Err(error) => return Err(error),
         }
     };
@@ -101,6 +102,11 @@ pub async fn run(options: &Options, standing: &Standing) -> Result<Ended> {
         return Ok(Ended::Unreported);
     }
     Ok(ended)
+}
+
+/// A server that will be there in a moment: the only thing that is waited for before anything has begun.
+fn starting_up(error: &Error) -> bool {
+    error.sqlstate().as_deref() == Some("57P03")
 }
 
 /// A run that is begun, and what it needs to go on.

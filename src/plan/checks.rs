@@ -103,6 +103,13 @@ fn surroundings(source: &Source, target: &Target) -> Vec<Finding> {
             "where the order of text matters (ORDER BY, ranges, partitions), make the target database with the source's locale, TEMPLATE template0",
         ));
     }
+    if source.version_num < 140_000 {
+        let reason = format!(
+            "is PostgreSQL {}, which would read a whole table for each part of it: each table is one slice, copied by one connection, and copied again as a whole where it was not done",
+            source.version_num / 10_000
+        );
+        findings.push(Finding::new(Severity::Note, "source", reason));
+    }
     for publication in &target.publications {
         let object = format!("publication {} of the target", ident(publication));
         let reason = "is there already, of all tables: a run that is interrupted and has to take rows back is refused, since keys come after the rows";
