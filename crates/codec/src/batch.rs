@@ -97,7 +97,7 @@ impl fmt::Debug for Batch {
 }
 
 /// The fields of the row at `at`, and where the next row begins.
-fn row_fields(bytes: &Bytes, mut at: usize) -> Option<(Vec<Option<Bytes>>, usize)> {
+pub(crate) fn row_fields(bytes: &Bytes, mut at: usize) -> Option<(Vec<Option<Bytes>>, usize)> {
     let count = frame::int16(bytes, at)?;
     at += 2;
     let mut fields = Vec::new();

@@ -72,6 +72,27 @@ pub enum Cause {
     TooLarge { bytes: u64 },
 }
 
+impl Cause {
+    /// Whether one value is to blame, which the source may hold and the target must not get. All others say that the bytes are not what
+    /// a server sends for the table's columns: then nothing around them can be trusted either.
+    pub fn is_of_a_value(&self) -> bool {
+        matches!(
+            self,
+            Cause::Dims { .. }
+                | Cause::DimsLimit { .. }
+                | Cause::Unused { .. }
+                | Cause::NotFinite { .. }
+                | Cause::Overflow { .. }
+                | Cause::Padding { .. }
+                | Cause::Entries { .. }
+                | Cause::Index { .. }
+                | Cause::Zero { .. }
+                | Cause::InfiniteInterval
+                | Cause::TooLarge { .. }
+        )
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.row, self.column) {

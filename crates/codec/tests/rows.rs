@@ -284,3 +284,113 @@ fn an_error_in_a_later_part_is_that_of_the_whole_batch() {
     assert_eq!(found, Err(expected));
     assert_eq!((parts.rows(), parts.first_row()), (2, expected.row));
 }
+
+/// The rows that are left when those with a bad embedding are taken out, by hand.
+#[test]
+fn rows_that_are_left_out_leave_the_others_as_if_they_had_never_been() {
+    let columns = || {
+        let embedding = Column::Convert(vector_to(Kind::F16).dims(Some(2)));
+        // The array's flag is noted before the vector is looked at.
+        vec![Column::Pass, Column::PassArray, embedding]
+    };
+    let one = |id: u8, v: Option<Vec<u8>>| -> Row {
+        let tags = array(25, 1, &[Some(vec![b'x'; usize::from(id)])]);
+        vec![Some(vec![id; 3]), Some(tags), v]
+    };
+    let fine = |id| one(id, Some(vector(&[f32::from(id), 0.5])));
+    let bad = [
+        one(0, Some(vector(&[1.0]))),
+        one(3, Some(vector(&[1.0, 70_000.0]))),
+        one(4, Some(vector(&[f32::NAN, 1.0]))),
+        one(9, Some(vector(&[]))),
+    ];
+    let rows: Vec<Row> = (0..10)
+        .map(
+            |id| match bad.iter().find(|row| row[0] == Some(vec![id; 3])) {
+                Some(bad) => bad.clone(),
+                None if id == 6 => one(6, None),
+                None => fine(id),
+            },
+        )
+        .collect();
+    let good: Vec<Row> = rows.iter().filter(|r| !bad.contains(r)).cloned().collect();
+    for text in [false, true] {
+        let converter = match text {
+            false => Converter::new(columns()),
+            true => {
+                let [id, _, v] = columns().try_into().expect("three");
+                Converter::text(vec![id, Column::Pass, v]).expect("columns with a text")
+            }
+        };
+        let mut expected = Vec::new();
+        let sent = converter
+            .convert(&batch(&good), &mut expected)
+            .expect("sound rows");
+        for budget in [1, 100, usize::MAX] {
+            let mut left = batch(&rows);
+            let (mut out, mut refused) = (b"before".to_vec(), Vec::new());
+            let (mut count, mut digest) = (0, Digest::default());
+            while !left.is_empty() {
+                let part = converter
+                    .convert_part_but(&mut left, &mut out, budget, &mut refused)
+                    .expect("the others are sound");
+                count += part.rows;
+                digest.merge(part.digest);
+            }
+            assert_eq!(out.strip_prefix(b"before"), Some(&expected[..]));
+            assert_eq!((count, digest), (6, sent.digest));
+            let found: Vec<_> = refused
+                .iter()
+                .map(|r| (r.error.row, r.error.column, r.fields()[0].clone()))
+                .collect();
+            let key = |id: u8| Some(Bytes::from(vec![id; 3]));
+            // The batch begins with the stream's fifth row.
+            let named = [0, 3, 4, 9].map(|id| (5 + u64::from(id), Some(2), key(id)));
+            assert_eq!(found, named);
+            assert!(matches!(
+                refused[1].error.cause,
+                Cause::Overflow { element: 1 }
+            ));
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_no_row_of_the_table_are_never_left_out() {
+    let mut other_type = mixed_rows();
+    other_type[1].push(Some(array(23, 0, &[Some(vector(&[1.0]))])));
+    other_type[0].push(None);
+    other_type[2].push(None);
+    let of_vectors = [mixed_columns(), vec![array_of(vector_to(Kind::F32))]].concat();
+    let mut short = mixed_rows();
+    short[1].pop();
+    let mut cut = mixed_rows();
+    cut[1][2] = Some(vector(&[1.0, 2.0])[..9].to_vec());
+    for (columns, rows) in [
+        (of_vectors, other_type),
+        (mixed_columns(), short),
+        (mixed_columns(), cut),
+    ] {
+        let (mut out, mut refused) = (b"before".to_vec(), Vec::new());
+        let mut batch = batch(&rows);
+        let error = Converter::new(columns)
+            .convert_part_but(&mut batch, &mut out, usize::MAX, &mut refused)
+            .expect_err("bytes of something else");
+        assert!(!error.cause.is_of_a_value(), "{error}");
+        assert_eq!((error.row, batch.rows(), &out[..]), (6, 3, &b"before"[..]));
+        assert!(refused.is_empty());
+    }
+}
+
+#[test]
+fn a_table_of_nothing_but_bad_rows_is_nothing() {
+    let rows: Vec<Row> = vec![vec![Some(vector(&[f32::INFINITY]))]; 50];
+    let (mut out, mut refused, mut left) = (Vec::new(), Vec::new(), batch(&rows));
+    let converter = Converter::new(vec![Column::Convert(vector_to(Kind::F32))]);
+    let converted = converter
+        .convert_part_but(&mut left, &mut out, 1, &mut refused)
+        .expect("no row of another table");
+    assert_eq!((converted.rows, converted.digest), (0, Digest::default()));
+    assert!(out.is_empty() && left.is_empty() && refused.len() == 50);
+    assert!(!format!("{refused:?}").contains("inf"));
+}

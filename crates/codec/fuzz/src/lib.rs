@@ -277,11 +277,29 @@ fn convert_alike(column: Column, payload: &[u8]) -> Option<Vec<u8>> {
     }
     let mut part = Vec::new();
     assert_eq!(
-        Converter::new(columns).convert_part(&mut batch, &mut part, 1),
+        Converter::new(columns.clone()).convert_part(&mut batch, &mut part, 1),
         first
     );
     assert!(part == field && batch.is_empty() == first.is_ok());
+    left_out_alike(columns, payload, first);
     first.is_ok().then(|| field[6..].to_vec())
+}
+
+/// A row that is left out was refused for a value, and takes nothing else along.
+fn left_out_alike(columns: Vec<Column>, payload: &[u8], expected: Result<Converted, Error>) {
+    let (mut batch, mut out, mut refused) = (row_of(payload), Vec::new(), Vec::new());
+    let found =
+        Converter::new(columns).convert_part_but(&mut batch, &mut out, usize::MAX, &mut refused);
+    match refused.first() {
+        Some(row) => {
+            assert_eq!(
+                (found, Err(row.error)),
+                (Ok(Converted::default()), expected)
+            );
+            assert!(row.error.cause.is_of_a_value() && out.is_empty() && batch.is_empty());
+        }
+        None => assert_eq!(found, expected),
+    }
 }
 
 /// A row of one field.

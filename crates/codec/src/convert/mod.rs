@@ -3,6 +3,7 @@
 //! what a column is called.
 mod nested;
 mod pairs;
+mod refused;
 mod sum;
 mod text;
 
@@ -12,6 +13,7 @@ use crate::error::{Cause, Error, Fault};
 use crate::frame::{self, Rows};
 use crate::kernel::Isa;
 use pairs::{Job, PAIRS, Pair};
+pub use refused::Refused;
 use sum::Sum;
 
 /// What the elements of a vector are.
@@ -203,7 +205,7 @@ impl Converter {
     /// Appends the rows of the batch, converted, to `out`. After an error `out` is as it was. A sparse vector or a bit string may
     /// grow a hundred thousand times when it becomes `real[]`: there [`Converter::convert_part`] bounds the memory.
     pub fn convert(&self, batch: &Batch, out: &mut Vec<u8>) -> Result<Converted, Error> {
-        Ok(self.convert_until(batch, out, usize::MAX)?.0)
+        Ok(self.convert_until(batch, out, usize::MAX, None)?.0)
     }
 
     /// Takes rows off the front of the batch and appends them, converted, until `out` has grown by `budget` bytes or the batch
@@ -214,8 +216,30 @@ impl Converter {
         out: &mut Vec<u8>,
         budget: usize,
     ) -> Result<Converted, Error> {
+        self.take_part(batch, out, budget, None)
+    }
+
+    /// The same, but a row with a value that cannot be converted ([`Cause::is_of_a_value`]) is left out, out of the digest and the
+    /// count too, and appended to `refused`. What is no row of the table is still an error.
+    pub fn convert_part_but(
+        &self,
+        batch: &mut Batch,
+        out: &mut Vec<u8>,
+        budget: usize,
+        refused: &mut Vec<Refused>,
+    ) -> Result<Converted, Error> {
+        self.take_part(batch, out, budget, Some(refused))
+    }
+
+    fn take_part(
+        &self,
+        batch: &mut Batch,
+        out: &mut Vec<u8>,
+        budget: usize,
+        refused: Option<&mut Vec<Refused>>,
+    ) -> Result<Converted, Error> {
         let limit = out.len().saturating_add(budget);
-        let (converted, stop) = self.convert_until(batch, out, limit)?;
+        let (converted, stop) = self.convert_until(batch, out, limit, refused)?;
         batch.advance(stop);
         Ok(converted)
     }
@@ -225,12 +249,13 @@ impl Converter {
         batch: &Batch,
         out: &mut Vec<u8>,
         limit: usize,
+        mut refused: Option<&mut Vec<Refused>>,
     ) -> Result<(Converted, Position), Error> {
         let start = out.len();
         let mut sum = Sum::default();
         let mut stop = Position::default();
         for piece in batch.pieces() {
-            match self.convert_rows(piece, out, limit, &mut sum) {
+            match self.convert_rows(piece, out, limit, &mut sum, refused.as_deref_mut()) {
                 Ok((row, _)) if row == piece.rows => stop.piece += 1,
                 Ok((row, at)) => {
                     stop = Position { row, at, ..stop };
@@ -265,6 +290,7 @@ impl Converter {
         out: &mut Vec<u8>,
         limit: usize,
         sum: &mut Sum,
+        mut refused: Option<&mut Vec<Refused>>,
     ) -> Result<(u32, usize), Error> {
         if self.writes == Writes::Same {
             self.digest_rows(piece, sum)?;
@@ -277,22 +303,45 @@ impl Converter {
             if row > 0 && out.len() >= limit {
                 return Ok((row, at));
             }
-            at = match self.writes {
-                Writes::Text => self.text_row(piece, row, at, out, sum)?,
-                _ => {
-                    let start = out.len();
-                    let end = self.convert_row(piece, row, at, out, sum)?;
-                    sum.add_own(&mut out[start..]);
+            let start = out.len();
+            let written = match self.writes {
+                Writes::Text => self.text_row(piece, row, at, out, sum),
+                _ => self.convert_row(piece, row, at, out, sum),
+            };
+            at = match (written, refused.as_deref_mut()) {
+                (Ok(end), _) => end,
+                (Err(error), Some(refused)) if error.cause.is_of_a_value() => {
+                    out.truncate(start);
+                    sum.forget_row();
+                    let end = self.row_end(piece, row, at)?;
+                    let row = piece.bytes.slice(at..end);
+                    refused.push(Refused { error, row });
                     end
                 }
+                (Err(error), _) => return Err(error),
             };
         }
         self.check_end(piece, at)?;
         Ok((piece.rows, at))
     }
 
-    /// Appends the row at byte `at` and returns where the next one begins. Columns that pass are copied together.
+    /// Appends the row at byte `at`, adds it to the digest, and returns where the next one begins.
     fn convert_row(
+        &self,
+        piece: &Rows,
+        row: u32,
+        at: usize,
+        out: &mut Vec<u8>,
+        sum: &mut Sum,
+    ) -> Result<usize, Error> {
+        let start = out.len();
+        let end = self.write_row(piece, row, at, out, sum)?;
+        sum.add_own(&mut out[start..]);
+        Ok(end)
+    }
+
+    /// Appends the row in binary form. Columns that pass are copied together.
+    fn write_row(
         &self,
         piece: &Rows,
         row: u32,
@@ -340,12 +389,15 @@ impl Converter {
     ) -> Result<usize, Error> {
         let mut binary = std::mem::take(&mut sum.cleared);
         binary.clear();
-        let end = self.convert_row(piece, row, at, &mut binary, sum)?;
-        sum.add(&binary);
-        text::write_row(&self.columns, &binary, out)
-            .map_err(|fault| error(piece, row, None, Fault { at, ..fault }))?;
+        let written = self.write_row(piece, row, at, &mut binary, sum);
+        let written = written.and_then(|end| {
+            sum.add(&binary);
+            text::write_row(&self.columns, &binary, out)
+                .map_err(|fault| error(piece, row, None, Fault { at, ..fault }))?;
+            Ok(end)
+        });
         sum.cleared = binary;
-        Ok(end)
+        written
     }
 
     fn digest_rows(&self, piece: &Rows, sum: &mut Sum) -> Result<(), Error> {
@@ -378,6 +430,17 @@ impl Converter {
             None => Cause::Truncated,
         };
         Err(error(piece, row, None, Fault::new(at, cause)))
+    }
+
+    /// Where the row at `at` ends.
+    fn row_end(&self, piece: &Rows, row: u32, at: usize) -> Result<usize, Error> {
+        let mut end = self.row_start(piece, row, at)?;
+        for column in 0..self.columns.len() {
+            let (body, _) = frame::field(&piece.bytes, end)
+                .map_err(|cause| error(piece, row, Some(column), Fault::new(end, cause)))?;
+            end = body.end;
+        }
+        Ok(end)
     }
 
     /// A piece must end with its last row; otherwise bytes would be lost, or written but not hashed.

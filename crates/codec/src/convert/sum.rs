@@ -49,6 +49,11 @@ impl Sum {
         }
     }
 
+    /// The row at hand is left out.
+    pub fn forget_row(&mut self) {
+        self.flags.clear();
+    }
+
     pub fn done(self) -> Converted {
         Converted {
             rows: self.digest.rows(),
