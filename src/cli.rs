@@ -79,6 +79,11 @@ struct Arguments {
     #[arg(long, help_heading = "How it runs")]
     allow_findings: bool,
 
+    /// Go on without rows that cannot be converted: each is named in pgv2rs.rejected on the target and in the report, and the exit code
+    /// is 6; a run that such a row has stopped may go on with it
+    #[arg(long, help_heading = "How it runs")]
+    reject_table: bool,
+
     /// Slices of tables copied at a time, each by a connection to either server
     #[arg(short = 'j', long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "How it runs")]
     jobs: u16,
@@ -147,7 +152,7 @@ enum Command {
 
     /// Forget all runs into a target: drop their ledger, the schema pgv2rs
     ///
-    /// What was copied stays. A run that was not done cannot go on after that.
+    /// What was copied stays. A run that was not done cannot go on after that, and the list of rejected rows is gone too.
     Clean(TargetArguments),
 }
 
@@ -264,6 +269,7 @@ Exit codes:
   3    the source failed
   4    the target failed, or refused a step after the rows (the report says which)
   5    an error in this program
+  6    moved, and verified, but for rejected rows (--reject-table)
   130  stopped by the user
 
 Examples:
@@ -409,6 +415,7 @@ pub struct Options {
     pub dry_run: bool,
     pub output: Output,
     pub allow_findings: bool,
+    pub reject_table: bool,
     pub join: bool,
     pub jobs: usize,
     pub memory: usize,
@@ -532,6 +539,7 @@ fn meaning(a: Arguments) -> Result<Options> {
         dry_run: a.dry_run,
         output: a.output,
         allow_findings: a.allow_findings,
+        reject_table: a.reject_table,
         jobs: a.jobs.into(),
         join: a.join,
         memory: a.memory,
@@ -547,7 +555,8 @@ fn meaning(a: Arguments) -> Result<Options> {
     })
 }
 
-/// The options that decide what is on the target at the end, one form for each way to write them.
+/// The options that decide what is on the target at the end, one form for each way to write them. Not --reject-table: a run that a row
+/// has stopped may go on with it; without it, what was rejected is tried again.
 fn wishes(a: &Arguments) -> String {
     let several = [
         ("--schema", &a.what.schema),

@@ -47,6 +47,8 @@ pub async fn run(options: &Options) -> Result<Ended> {
         target: options.target.clone(),
         readers,
         overflow: options.overflow,
+        // Not this command's: what the other one does not expect would be missing without its knowledge.
+        rejects: run.rejects,
         vector_schema: source.vector_schema.clone(),
         search_path: source.search_path.clone(),
         progress: Progress::start(usize::try_from(left).unwrap_or(0), 0, options.voice.quiet),

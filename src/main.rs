@@ -68,6 +68,7 @@ async fn done(task: &Task, log_format: LogFormat) -> ExitCode {
         Ok(Ended::Well) => ExitCode::SUCCESS,
         Ok(Ended::Differing) => ExitCode::from(Side::Verification.exit_code()),
         Ok(Ended::Unfinished) => ExitCode::from(Side::Target.exit_code()),
+        Ok(Ended::Rejecting) => ExitCode::from(6),
         Ok(Ended::Unreported) => ExitCode::from(Side::Internal.exit_code()),
         Err(error) => {
             let code = fail(&error, log_format);

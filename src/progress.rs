@@ -74,8 +74,12 @@ impl Progress {
 
     pub fn slice_done(&self, table: &TablePlan, counted: &Counted) {
         let done = self.0.slices_done.fetch_add(1, Ordering::Relaxed) + 1;
+        let rejected = match counted.rejected {
+            0 => String::new(),
+            n => format!(", {n} rejected"),
+        };
         let text = format!(
-            "{}: {} rows, {} in {:.1?} (slice {done} of {})",
+            "{}: {} rows{rejected}, {} in {:.1?} (slice {done} of {})",
             table.display,
             counted.rows,
             megabytes(counted.bytes),

@@ -45,6 +45,8 @@ pub enum Ended {
     Differing,
     /// All rows are there, but a step after them could not be done.
     Unfinished,
+    /// All went well, but for rows that could not be converted and were set aside.
+    Rejecting,
     /// All is there, but not the report's file.
     Unreported,
 }
@@ -163,7 +165,7 @@ async fn attempt(
         tracing::info!(
             "this move is done; to move again, empty the target and run pgv2rs-copy clean"
         );
-        return Ok(Some((Ended::Well, text, json)));
+        return Ok(Some((report::ended_again(&json), text, json)));
     }
     schema::dump::check_version(&options.pg_dump, version).await?;
     let asked = Asked {
@@ -402,9 +404,16 @@ async fn rows(
     seconds: &mut Seconds,
 ) -> Result<AllSettled> {
     let tables = &begun.recorded.tables;
-    let slicing = ledger.new_attempt(begun.run, &holder.id).await?;
+    let rejects = options.reject_table;
+    let slicing = ledger.new_attempt(begun.run, &holder.id, rejects).await?;
     let kept = ledger
-        .keep(begun.run, tables, readers, options.jobs)
+        .keep(
+            begun.run,
+            tables,
+            readers,
+            options.reject_table,
+            options.jobs,
+        )
         .await?;
     let laid = laid(ledger, slicing, tables, readers, &kept, options.jobs).await?;
     crate::fail::point("laid");
@@ -424,6 +433,7 @@ async fn rows(
         target: options.target.clone(),
         readers: readers.clone(),
         overflow: options.overflow,
+        rejects,
         vector_schema: begun.source.vector_schema.clone(),
         search_path: begun.source.search_path.clone(),
         progress: Progress::start(laid, expected(tables, &kept), options.voice.quiet),
@@ -591,7 +601,16 @@ async fn after_rows(
         .any(|s| !s.verdict.differences.is_empty());
     let verify = moved.settled.verify;
     let settled = moved.settled.tables;
-    let tables = recorded.tables.iter().zip(settled).zip(now.tables);
+    let rejected: u64 = settled.iter().map(|s| s.copied.rejected).sum();
+    let mut rejections = Vec::new();
+    for (table, settled) in recorded.tables.iter().zip(&settled) {
+        rejections.push(match settled.copied.rejected {
+            0 => Vec::new(),
+            _ => ledger.rejected(*run, table, report::REJECTED_SHOWN).await?,
+        });
+    }
+    let tables = recorded.tables.iter().zip(settled);
+    let tables = tables.zip(rejections).zip(now.tables);
     let AfterData {
         built,
         failed,
@@ -612,13 +631,15 @@ async fn after_rows(
         snapshot: moved.snapshot,
         verify,
         tables: tables
-            .map(|((t, s), k)| report::Table::new(t, &s.copied, s.verdict, k))
+            .map(|(((t, s), r), k)| report::Table::new(t, &s.copied, r, s.verdict, k))
             .collect(),
+        rejected,
         indexes: built,
         new_tables: now.new_tables,
         sequences,
         verified: verify == Verify::Full
             && !differs
+            && rejected == 0
             && !recorded.tables.is_empty()
             && broken.is_empty()
             && failed.is_empty(),
@@ -639,10 +660,11 @@ async fn after_rows(
     ) {
         (true, _) => Ended::Differing,
         (false, false) => Ended::Unfinished,
+        (false, true) if rejected > 0 => Ended::Rejecting,
         (false, true) => Ended::Well,
     };
     let (text, json) = (report.text(), report::json(&report)?);
-    if ended == Ended::Well {
+    if matches!(ended, Ended::Well | Ended::Rejecting) {
         ledger.finish(*run, (&text, &json)).await?;
     }
     crate::fail::point("finished");

@@ -9,6 +9,7 @@ use codec::convert::{Column, Conversion, Converted, Converter, Encoding, Form, K
 use dialect::types::{SourceType, TargetType, TypeChange};
 
 use super::BATCH_BYTES;
+use super::reject::Refused;
 use crate::catalog::target::Types;
 use crate::cli::Overflow;
 use crate::connect::quote_qualified;
@@ -130,49 +131,50 @@ pub fn reread(table: &TablePlan) -> Converter {
     Converter::new(table.columns.iter().map(column).collect())
 }
 
-/// A row that was refused, with its key as the source sent it.
-pub struct Refused {
-    pub error: codec::error::Error,
-    pub key: Vec<Option<Bytes>>,
-}
-
 /// One CopyData message's worth of rows, and what is left of the batch: nothing, but where values grow. A sparse vector or a
 /// bit string may be a hundred thousand times as large when it is a `real[]`.
 pub struct Part {
     pub converted: Converted,
     pub buffer: Vec<u8>,
+    /// Rows that were left out.
+    pub refused: Vec<Refused>,
     pub rest: Batch,
 }
 
 /// A batch is about 1 MiB and usually leaves in one part: `real[]` from dense vectors twice its size.
 const PART_BYTES: usize = 4 * BATCH_BYTES;
 
-/// Converts a batch in the pool, or its first part, into `buffer`. None when the pool gives no answer.
+/// Converts a batch in the pool, or its first part, into `buffer`; `rejects`: without the rows that cannot be converted. None when the
+/// pool gives no answer.
 pub async fn in_pool(
     converter: &Arc<Converter>,
     key_columns: &Arc<[usize]>,
+    rejects: bool,
     mut batch: Batch,
     mut buffer: Vec<u8>,
 ) -> Option<std::result::Result<Part, Refused>> {
     let (reply, answer) = tokio::sync::oneshot::channel();
     let (converter, key_columns) = (converter.clone(), key_columns.clone());
     rayon::spawn(move || {
-        let done = match converter.convert_part(&mut batch, &mut buffer, PART_BYTES) {
+        let mut refused = Vec::new();
+        let converted = match rejects {
+            false => converter.convert_part(&mut batch, &mut buffer, PART_BYTES),
+            true => converter.convert_part_but(&mut batch, &mut buffer, PART_BYTES, &mut refused),
+        };
+        let named = |error, fields: Vec<Option<Bytes>>| {
+            // Copied: the field itself would hold on to a whole batch.
+            let value = |i: &usize| Some(Bytes::copy_from_slice(fields.get(*i)?.as_deref()?));
+            let key = key_columns.iter().map(value).collect();
+            Refused { error, key }
+        };
+        let done = match converted {
             Ok(converted) => Ok(Part {
                 converted,
                 buffer,
+                refused: refused.iter().map(|r| named(r.error, r.fields())).collect(),
                 rest: batch,
             }),
-            Err(error) => {
-                let fields = batch.fields(error.row).unwrap_or_default();
-                let key = key_columns
-                    .iter()
-                    .map(|&i| fields.get(i).cloned().flatten());
-                Err(Refused {
-                    error,
-                    key: key.collect(),
-                })
-            }
+            Err(error) => Err(named(error, batch.fields(error.row).unwrap_or_default())),
         };
         // The receiver is gone only when the copy was given up.
         let _ = reply.send(done);

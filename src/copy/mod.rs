@@ -4,6 +4,7 @@
 pub mod convert;
 mod gather;
 pub mod read;
+mod reject;
 pub mod slice;
 mod stall;
 mod write;
@@ -19,7 +20,6 @@ use futures::future::try_join;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
-use tokio_postgres::Client;
 
 use crate::catalog::target::Types;
 use crate::cli::Overflow;
@@ -32,9 +32,9 @@ use crate::plan::TablePlan;
 use crate::progress::Progress;
 use crate::snapshot::Readers;
 use crate::verify::seal;
-use convert::{Part, Refused, in_pool};
+use convert::{Part, in_pool};
 use read::Reader;
-use slice::Range;
+use reject::Refused;
 use write::{Chunk, Spare, Writer};
 
 /// About one CopyData message to the target.
@@ -49,7 +49,10 @@ const IN_FLIGHT: usize = 4;
 pub struct Copied {
     pub oid: u32,
     pub slices: u64,
+    /// On the target.
     pub rows: u64,
+    /// Of the source, set aside in the ledger.
+    pub rejected: u64,
     #[serde(skip)]
     pub digest: Digest,
     pub bytes: u64,
@@ -63,6 +66,7 @@ impl Copied {
             oid,
             slices: 0,
             rows: 0,
+            rejected: 0,
             digest: Digest::default(),
             bytes: 0,
             seconds: 0.0,
@@ -74,6 +78,7 @@ impl Copied {
 struct Streamed {
     decoded: u64,
     converted: u64,
+    rejected: u64,
     reported: u64,
     digest: Digest,
     bytes: u64,
@@ -84,6 +89,8 @@ pub struct Shared {
     pub target: Endpoint,
     pub readers: Readers,
     pub overflow: Overflow,
+    /// Rows that cannot be converted are set aside, and stop nothing.
+    pub rejects: bool,
     /// Where pgvector lives on the source.
     pub vector_schema: String,
     /// The source's own search_path.
@@ -276,33 +283,28 @@ async fn slice(
     let (counted, seal) = seal::rows(reader, table, claim.range).await?;
     job.noted(started);
     moved.streams.store(true, Ordering::Relaxed);
-    let copied = stream(
-        job,
-        reader,
-        writer,
-        table,
-        claim.range,
-        Arc::new(converter),
-        moved,
-    )
-    .await?;
+    let converter = Arc::new(converter);
+    let copied = stream(job, reader, writer, table, claim, converter, moved).await?;
     let Streamed {
         decoded,
         converted,
+        rejected,
         reported,
         digest,
         bytes,
     } = copied;
-    if [decoded, converted, reported].iter().any(|n| *n != counted) {
+    let whole = decoded == counted && converted + rejected == counted && reported == converted;
+    if !whole {
         return Err(
             Error::new(Side::Internal, "comparing the counts before the commit").because(format!(
-                "{counted} rows counted on the source, {decoded} read, {converted} converted, {reported} taken by the target"
+                "{counted} rows counted on the source, {decoded} read, {converted} converted, {rejected} rejected, {reported} taken by the target"
             )),
         );
     }
     let elapsed = started.elapsed();
     let counted = Counted {
-        rows: counted,
+        rows: converted,
+        rejected,
         bytes,
         digest,
         seal,
@@ -357,17 +359,18 @@ async fn stream(
     reader: &Session,
     writer: &Session,
     table: &TablePlan,
-    range: Range,
+    claim: Claim,
     converter: Arc<Converter>,
     moved: &Moved,
 ) -> Result<Streamed> {
     let (ordered, mut incoming) = mpsc::channel(IN_FLIGHT);
     let permits = Arc::new(Semaphore::new(IN_FLIGHT));
     let spare = Spare::new(IN_FLIGHT);
-    let keys: Arc<[usize]> = key_columns(table).into();
+    let keys: Arc<[usize]> = reject::key_columns(table).into();
+    let rejects = job.rejects;
 
     let read = async {
-        let mut rows = Reader::open(reader, Side::Source, table, range).await?;
+        let mut rows = Reader::open(reader, Side::Source, table, claim.range).await?;
         while let Some(batch) = rows.next().await? {
             let closed = |_| Error::new(Side::Internal, "waiting for a free batch");
             let permit = permits.clone().acquire_owned().await.map_err(closed)?;
@@ -380,7 +383,10 @@ async fn stream(
             let bytes = batch.bytes() as u64;
             let (converter, keys, buffer) = (converter.clone(), keys.clone(), spare.take());
             // Spawned, so that the pool starts now and not when the writer gets to it.
-            let work = tokio::spawn(async move { in_pool(&converter, &keys, batch, buffer).await });
+            let work =
+                tokio::spawn(
+                    async move { in_pool(&converter, &keys, rejects, batch, buffer).await },
+                );
             if ordered.send((work, permit, bytes)).await.is_err() {
                 break;
             }
@@ -393,10 +399,12 @@ async fn stream(
         let mut total = Streamed {
             decoded: 0,
             converted: 0,
+            rejected: 0,
             reported: 0,
             digest: Digest::default(),
             bytes: 0,
         };
+        let mut waiting: Vec<Refused> = Vec::new();
         while let Some((work, permit, bytes)) = incoming.recv().await {
             let lost = || {
                 Error::new(Side::Internal, "converting a batch").because("the pool gave no answer")
@@ -411,11 +419,16 @@ async fn stream(
                 let Part {
                     converted,
                     buffer,
+                    refused,
                     rest,
                 } = match part {
                     Ok(part) => part,
-                    Err(refused) => return Err(refusal(&job.monitor, table, refused).await),
+                    Err(refused) => {
+                        return Err(reject::stops(&job.monitor, table, claim.range, refused).await);
+                    }
                 };
+                total.rejected += refused.len() as u64;
+                waiting.extend(refused);
                 total.converted += converted.rows;
                 total.digest.merge(converted.digest);
                 let bytes = if rest.is_empty() { bytes } else { 0 };
@@ -427,98 +440,23 @@ async fn stream(
                 if rest.is_empty() {
                     break;
                 }
-                let next = in_pool(&converter, &keys, rest, spare.take()).await;
+                let next = in_pool(&converter, &keys, rejects, rest, spare.take()).await;
                 part = next.ok_or_else(lost)?;
             }
+            // A session in a COPY can do nothing else. So many lines wait for its end that another one begins before there are too many.
+            if waiting.len() >= reject::WAITING {
+                total.reported += sink.finish().await?;
+                reject::note((writer, &job.monitor), table, claim, &mut waiting).await?;
+                sink = Writer::open(writer, &job.monitor, table).await?;
+            }
         }
-        Ok((sink, total))
+        Ok((sink, waiting, total))
     };
     // Only when the reader has seen the trailer does the writer end its COPY; a reader that fails drops the sink, and
     // the server gives the rows up.
-    let (decoded, (sink, mut total)) = try_join(read, write).await?;
+    let (decoded, (sink, mut waiting, mut total)) = try_join(read, write).await?;
     total.decoded = decoded;
-    total.reported = sink.finish().await?;
+    total.reported += sink.finish().await?;
+    reject::note((writer, &job.monitor), table, claim, &mut waiting).await?;
     Ok(total)
-}
-
-/// Where the primary key's columns stand in the stream.
-fn key_columns(table: &TablePlan) -> Vec<usize> {
-    let place = |name: &String| table.columns.iter().position(|c| c.name == *name);
-    table.primary_key.iter().filter_map(place).collect()
-}
-
-/// Names the row: by primary key where there is one, else by its ordinal. A server turns the key's bytes into text: it
-/// knows every type's form.
-async fn refusal(client: &Client, table: &TablePlan, refused: Refused) -> Error {
-    let error = refused.error;
-    let mut key = Vec::new();
-    for (&column, value) in key_columns(table).iter().zip(&refused.key) {
-        let column = &table.columns[column];
-        let Some(value) = value else { continue };
-        let text = match table.text() {
-            true => String::from_utf8(value.to_vec()).ok(),
-            false => key_text(client, column, value).await,
-        };
-        if let Some(text) = text {
-            key.push(format!("{} = {text}", crate::catalog::ident(&column.name)));
-        }
-    }
-    let place = match key.is_empty() {
-        true => format!("row {}", error.row),
-        false => format!("row {} ({})", error.row, key.join(", ")),
-    };
-    let column = error.column.and_then(|c| table.columns.get(usize::from(c)));
-    let column = column.map_or(String::new(), |c| {
-        format!(
-            ", column {} ({} to {})",
-            crate::catalog::ident(&c.name),
-            c.type_text,
-            c.target_text()
-        )
-    });
-    let remedy = match error.cause {
-        codec::error::Cause::Overflow { .. } => {
-            "map the column to vector, or choose --overflow saturate or infinity"
-        }
-        _ => "mend or delete this row on the source, or leave the table out with --exclude-table",
-    };
-    Error::new(
-        Side::Source,
-        format!("table {}, {place}{column}", table.display),
-    )
-    .because(error)
-    .remedy(remedy)
-}
-
-/// The text of a key's value, made by the server from the bytes of its binary form.
-async fn key_text(
-    client: &Client,
-    column: &crate::plan::ColumnPlan,
-    value: &[u8],
-) -> Option<String> {
-    let sql = format!("SELECT ($1::{})::pg_catalog.text", column.type_text);
-    let statement = client.prepare(&sql).await.ok()?;
-    let row = client.query_one(&statement, &[&Raw(value)]).await.ok()?;
-    row.try_get(0).ok()
-}
-
-/// Bytes in a type's binary form, passed on as they are.
-#[derive(Debug)]
-struct Raw<'a>(&'a [u8]);
-
-impl postgres_types::ToSql for Raw<'_> {
-    fn to_sql(
-        &self,
-        _: &postgres_types::Type,
-        out: &mut bytes::BytesMut,
-    ) -> std::result::Result<postgres_types::IsNull, Box<dyn std::error::Error + Sync + Send>> {
-        out.extend_from_slice(self.0);
-        Ok(postgres_types::IsNull::No)
-    }
-
-    fn accepts(_: &postgres_types::Type) -> bool {
-        true
-    }
-
-    postgres_types::to_sql_checked!();
 }

@@ -16,12 +16,14 @@ impl Ledger {
     /// The ranges of each table, in their order, that need not be copied again.
     ///
     /// A slice holds what the new snapshot sees if the table is the same (its file, its columns) and the sum of (ctid, xmin) over the
-    /// slice's range is: a version of a row never changes in its place. That asks nothing about which transaction a snapshot saw.
+    /// slice's range is: a version of a row never changes in its place. That asks nothing about which transaction a snapshot saw. One
+    /// with rejected rows is kept only as long as they may be rejected.
     pub async fn keep(
         &self,
         run: i64,
         tables: &[TablePlan],
         readers: &Readers,
+        rejects: bool,
         jobs: usize,
     ) -> Result<Vec<Vec<Range>>> {
         let mut done = self.done(run).await?;
@@ -40,7 +42,7 @@ impl Ledger {
             );
         }
         let judged = stream::iter(all.into_iter().map(|(table, slices)| async move {
-            let judged = judged(readers, table, slices).await;
+            let judged = judged(readers, table, slices, rejects).await;
             judged.map_err(|e| e.during(format!("looking at what is there of {}", table.display)))
         }));
         let judged: Vec<(Vec<Done>, Vec<Done>)> = judged.buffered(jobs).try_collect().await?;
@@ -80,7 +82,8 @@ impl Ledger {
             );
             let rows = format!("DELETE FROM {}", table.from());
             session.batch_execute(&rows).await.map_err(failed)?;
-            let slices = "DELETE FROM pgv2rs.slice WHERE run = $1 AND oid = $2";
+            let slices = "WITH gone AS (DELETE FROM pgv2rs.slice WHERE run = $1 AND oid = $2 RETURNING id) \
+                DELETE FROM pgv2rs.rejected WHERE slice IN (SELECT id FROM gone)";
             let gone = session.execute(slices, &[&run, &table.oid]).await;
             gone.map_err(failed)?;
         }
@@ -89,14 +92,15 @@ impl Ledger {
         Ok(emptied)
     }
 
-    /// Takes the rows of slices away, and the slices out of the ledger. Never TRUNCATE: the others stay.
+    /// Takes the rows of slices away, and the slices out of the ledger, with the lines of their rejected rows. Never TRUNCATE: the others
+    /// stay.
     async fn withdraw(&self, table: &TablePlan, stale: &[Done]) -> Result<()> {
         let attempt = format!("taking back slices of {}", table.display);
         let failed =
             |e: tokio_postgres::Error| Error::new(Side::Target, attempt.clone()).because(e);
         let session = &self.session;
         tracing::info!(
-            "{} of {} changed since, or {} rows lie elsewhere: taken back, to be copied again",
+            "{} of {} changed since, or {} rows lie elsewhere or are to be tried again: taken back, to be copied again",
             crate::report::count_of(stale.len(), "slice"),
             table.display,
             if stale.len() == 1 { "its" } else { "their" }
@@ -115,8 +119,12 @@ impl Ledger {
                 .remedy("nothing was taken back; start again: pgv2rs-copy clean, and an empty target"));
         }
         let ids: Vec<i64> = stale.iter().map(|d| d.id).collect();
-        let sql = "DELETE FROM pgv2rs.slice WHERE id = ANY ($1)";
-        session.execute(sql, &[&ids]).await.map_err(failed)?;
+        for sql in [
+            "DELETE FROM pgv2rs.rejected WHERE slice = ANY ($1)",
+            "DELETE FROM pgv2rs.slice WHERE id = ANY ($1)",
+        ] {
+            session.execute(sql, &[&ids]).await.map_err(failed)?;
+        }
         session
             .batch_execute("COMMIT")
             .await
@@ -129,6 +137,7 @@ async fn judged(
     readers: &Readers,
     table: &TablePlan,
     slices: Vec<Done>,
+    rejects: bool,
 ) -> Result<(Vec<Done>, Vec<Done>)> {
     if slices.is_empty() {
         return Ok((Vec::new(), Vec::new()));
@@ -140,9 +149,9 @@ async fn judged(
     for slice in slices {
         // Names of objects among the values: they may have changed where no row has.
         let same = !table.text() && shape.as_ref() == Some(&slice.shape);
-        let same = same && {
+        let same = same && (rejects || slice.rejected == 0) && {
             let (rows, sum) = seal::rows(&source, table, slice.range).await?;
-            i64::try_from(rows) == Ok(slice.rows) && sum == slice.seal
+            i64::try_from(rows) == Ok(slice.rows + slice.rejected) && sum == slice.seal
         };
         match same {
             true => kept.push(slice),

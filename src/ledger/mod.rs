@@ -21,7 +21,7 @@ use crate::plan::{Finding, Plan, Severity, TablePlan};
 use crate::schema::{self, Schema, Step};
 use crate::select::Selection;
 use crate::verify::Verdict;
-pub use slices::{Claim, Slicing};
+pub use slices::{Claim, Rejected, Slicing};
 
 /// Its own word in this schema is a promise: nothing else is ever made there.
 const SCHEMA: &str = "CREATE SCHEMA pgv2rs; \
@@ -29,15 +29,17 @@ const SCHEMA: &str = "CREATE SCHEMA pgv2rs; \
 
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS pgv2rs.run (id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, program text NOT NULL, \
       source text NOT NULL, place text NOT NULL, wishes text NOT NULL, plan text NOT NULL, phase text NOT NULL, \
-      attempt int4 NOT NULL DEFAULT 0, exported text, snapshot text, settled text, report text, \
+      attempt int4 NOT NULL DEFAULT 0, exported text, rejects bool NOT NULL DEFAULT false, snapshot text, settled text, report text, \
       begun timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), ended timestamptz); \
     CREATE TABLE IF NOT EXISTS pgv2rs.slice (id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run int8 NOT NULL, \
       attempt int4 NOT NULL, \"table\" text NOT NULL, oid oid NOT NULL, first_block int8 NOT NULL, end_block int8, shape text NOT NULL, \
-      rows int8, bytes int8, digest text, seal numeric, xid xid8, seconds float8, copied timestamptz); \
+      rows int8, rejected int8, bytes int8, digest text, seal numeric, xid xid8, seconds float8, copied timestamptz); \
     CREATE TABLE IF NOT EXISTS pgv2rs.step (run int8 NOT NULL, number int4 NOT NULL, object text NOT NULL, seconds float8 NOT NULL, \
       done timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), PRIMARY KEY (run, number)); \
     CREATE UNLOGGED TABLE IF NOT EXISTS pgv2rs.alive (since timestamptz NOT NULL); \
-    INSERT INTO pgv2rs.alive SELECT pg_catalog.clock_timestamp() WHERE NOT EXISTS (SELECT FROM pgv2rs.alive)";
+    INSERT INTO pgv2rs.alive SELECT pg_catalog.clock_timestamp() WHERE NOT EXISTS (SELECT FROM pgv2rs.alive); \
+    CREATE TABLE IF NOT EXISTS pgv2rs.rejected (run int8 NOT NULL, slice int8 NOT NULL, \"table\" text NOT NULL, \"row\" int8 NOT NULL, \
+      key text NOT NULL, \"column\" text NOT NULL, reason text NOT NULL, PRIMARY KEY (slice, \"row\"))";
 
 /// Whoever holds it writes to the ledger. One for a database: two runs into one would be in each other's way.
 const LOCK: &str = "pg_catalog.hashtextextended('pgv2rs-copy', 0)";
@@ -211,6 +213,8 @@ pub struct Run {
     pub attempt: i32,
     /// The name of the snapshot that this attempt copies under.
     pub exported: Option<String>,
+    /// Whether it sets rows aside: all of its processes do, or none.
+    pub rejects: bool,
     pub snapshot: Option<String>,
     plan: String,
     settled: Option<String>,
@@ -299,7 +303,7 @@ pub async fn runs(session: &Session) -> Result<Vec<Run>> {
     {
         return Ok(Vec::new());
     }
-    let sql = "SELECT id, source, place, wishes, phase, pg_catalog.date_trunc('second', begun)::text, snapshot, plan, settled, report, attempt, exported \
+    let sql = "SELECT id, source, place, wishes, phase, pg_catalog.date_trunc('second', begun)::text, snapshot, plan, settled, report, attempt, exported, rejects \
         FROM pgv2rs.run ORDER BY id DESC";
     let rows = session.query(sql, &[]).await;
     let rows = rows.map_err(on("reading the ledger"))?;
@@ -323,6 +327,7 @@ pub async fn runs(session: &Session) -> Result<Vec<Run>> {
             report: r.get(9),
             attempt: r.get(10),
             exported: r.get(11),
+            rejects: r.get(12),
         })
     };
     rows.iter().map(run).collect()
@@ -442,7 +447,7 @@ impl Ledger {
         done.map(drop).map_err(on("writing the ledger"))
     }
 
-    /// Of a run that is done one row stays: that it was, and its report.
+    /// Of a run that is done one row stays: that it was, and its report. And the lines of the rows that it has rejected.
     pub async fn finish(&self, run: i64, (text, report): (&str, &str)) -> Result<()> {
         let attempt = "writing the ledger's last word";
         let report = written(&(text, report))?;
@@ -459,6 +464,24 @@ impl Ledger {
             session.execute(&sql, &[&run]).await.map_err(on(attempt))?;
         }
         session.batch_execute("COMMIT").await.map_err(on(attempt))
+    }
+
+    /// The first rows of a table that were rejected.
+    pub async fn rejected(&self, run: i64, table: &TablePlan, most: i64) -> Result<Vec<Rejected>> {
+        let sql = "SELECT \"row\", key, \"column\", reason FROM pgv2rs.rejected WHERE run = $1 AND \"table\" = $2 \
+            ORDER BY slice, \"row\" LIMIT $3";
+        let rows = self
+            .session
+            .query(sql, &[&run, &table.display, &most])
+            .await
+            .map_err(on("reading the rejected rows"))?;
+        let line = |r: &tokio_postgres::Row| Rejected {
+            row: r.get(0),
+            key: r.get(1),
+            column: r.get(2),
+            reason: r.get(3),
+        };
+        Ok(rows.iter().map(line).collect())
     }
 
     /// The steps that are done, by their numbers, with the seconds that each took.

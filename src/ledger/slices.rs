@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use codec::digest::Digest;
+use serde::Serialize;
 use tokio_postgres::Row;
 
 use super::{Ledger, on, written};
@@ -31,7 +32,10 @@ pub struct Claim {
 
 /// What its copy counted.
 pub struct Counted {
+    /// On the target.
     pub rows: u64,
+    /// Set aside.
+    pub rejected: u64,
     pub bytes: u64,
     pub digest: Digest,
     /// The sum of the hashes of where its rows lie and who wrote them.
@@ -46,9 +50,21 @@ pub(super) struct Done {
     pub range: Range,
     pub shape: String,
     pub rows: i64,
+    pub rejected: i64,
     pub seal: Option<String>,
     /// As the rows' xmin shows it.
     pub xmin: String,
+}
+
+/// A row that stays on the source, as the ledger has it.
+#[derive(Serialize)]
+pub struct Rejected {
+    /// Its ordinal in its slice.
+    #[serde(skip)]
+    pub row: i64,
+    pub key: String,
+    pub column: String,
+    pub reason: String,
 }
 
 fn range(row: &Row, at: usize) -> Range {
@@ -60,15 +76,15 @@ fn range(row: &Row, at: usize) -> Range {
 
 impl Ledger {
     /// A new attempt: whoever still works on an earlier one finds nothing to claim and cannot end what it has claimed.
-    pub async fn new_attempt(&self, run: i64, exported: &str) -> Result<Slicing> {
+    pub async fn new_attempt(&self, run: i64, exported: &str, rejects: bool) -> Result<Slicing> {
         let attempt = "beginning with the slices";
         let session = &self.session;
         session
             .batch_execute("BEGIN; LOCK TABLE pgv2rs.slice IN SHARE ROW EXCLUSIVE MODE")
             .await
             .map_err(on(attempt))?;
-        let sql = "UPDATE pgv2rs.run SET attempt = attempt + 1, exported = $2 WHERE id = $1 RETURNING attempt";
-        let row = session.query_one(sql, &[&run, &exported]).await;
+        let sql = "UPDATE pgv2rs.run SET attempt = attempt + 1, exported = $2, rejects = $3 WHERE id = $1 RETURNING attempt";
+        let row = session.query_one(sql, &[&run, &exported, &rejects]).await;
         let number = row.map_err(on(attempt))?.get(0);
         let sql = "DELETE FROM pgv2rs.slice WHERE run = $1 AND rows IS NULL";
         session.execute(sql, &[&run]).await.map_err(on(attempt))?;
@@ -82,7 +98,7 @@ impl Ledger {
     /// Those of a table that are on the target.
     pub(super) async fn done(&self, run: i64) -> Result<Vec<Done>> {
         let sql = "SELECT id, oid, first_block, end_block, shape, rows, seal::text, \
-            (xid::text::numeric % 4294967296)::text FROM pgv2rs.slice WHERE run = $1 AND rows IS NOT NULL";
+            (xid::text::numeric % 4294967296)::text, rejected FROM pgv2rs.slice WHERE run = $1 AND rows IS NOT NULL";
         let rows = self.session.query(sql, &[&run]).await;
         let done = |r: &Row| Done {
             id: r.get(0),
@@ -92,6 +108,7 @@ impl Ledger {
             rows: r.get(5),
             seal: r.get(6),
             xmin: r.get(7),
+            rejected: r.get(8),
         };
         Ok(rows
             .map_err(on("reading the ledger"))?
@@ -132,7 +149,7 @@ impl Ledger {
         tables: &[TablePlan],
     ) -> Result<Vec<(Copied, Option<String>)>> {
         let attempt = "adding up the slices";
-        let sql = "SELECT rows, bytes, digest, seconds FROM pgv2rs.slice WHERE run = $1 AND oid = $2 AND rows IS NOT NULL";
+        let sql = "SELECT rows, bytes, digest, seconds, rejected FROM pgv2rs.slice WHERE run = $1 AND oid = $2 AND rows IS NOT NULL";
         let sums = "SELECT sum(seal)::text FROM pgv2rs.slice WHERE run = $1 AND oid = $2 AND rows IS NOT NULL";
         let slices = self.session.prepare(sql).await.map_err(on(attempt))?;
         let sums = self.session.prepare(sums).await.map_err(on(attempt))?;
@@ -150,6 +167,7 @@ impl Ledger {
                 })?;
                 copied.digest.merge(digest);
                 copied.seconds += row.get::<_, f64>(3);
+                copied.rejected += row.get::<_, i64>(4).unsigned_abs();
             }
             let sum = self.session.query_one(&sums, &[&run, &table.oid]).await;
             totals.push((copied, sum.map_err(on(attempt))?.get(0)));
@@ -175,7 +193,7 @@ pub async fn claim(writer: &Session, slicing: Slicing) -> Result<Option<Claim>> 
 
 /// Notes that it is done, in the transaction that holds its rows.
 pub async fn done(writer: &Session, claim: Claim, counted: &Counted) -> Result<()> {
-    let sql = "UPDATE pgv2rs.slice SET rows = $2, bytes = $3, digest = $4, seal = $5::text::numeric, seconds = $6, \
+    let sql = "UPDATE pgv2rs.slice SET rows = $2, bytes = $3, digest = $4, seal = $5::text::numeric, seconds = $6, rejected = $7, \
         xid = pg_catalog.pg_current_xact_id(), copied = pg_catalog.clock_timestamp() WHERE id = $1 AND rows IS NULL";
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let noted = writer
@@ -188,6 +206,7 @@ pub async fn done(writer: &Session, claim: Claim, counted: &Counted) -> Result<(
                 &counted.digest.to_string(),
                 &counted.seal,
                 &counted.elapsed.as_secs_f64(),
+                &number(counted.rejected),
             ],
         )
         .await
@@ -197,6 +216,26 @@ pub async fn done(writer: &Session, claim: Claim, counted: &Counted) -> Result<(
         _ => Err(Error::new(Side::Internal, "noting a slice")
             .because("it is not in the ledger any more: another process has taken the run over")),
     }
+}
+
+/// Notes rows that stay on the source, in the transaction that copies the others of their slice.
+pub async fn reject(writer: &Session, claim: Claim, table: &str, rows: &[Rejected]) -> Result<()> {
+    let sql = "INSERT INTO pgv2rs.rejected (run, slice, \"table\", \"row\", key, \"column\", reason) \
+        SELECT s.run, s.id, $2, r.n, r.k, r.c, r.w FROM pgv2rs.slice s, \
+        unnest($3::pg_catalog.int8[], $4::pg_catalog.text[], $5::pg_catalog.text[], $6::pg_catalog.text[]) AS r(n, k, c, w) WHERE s.id = $1";
+    let numbers: Vec<i64> = rows.iter().map(|r| r.row).collect();
+    let texts = |of: fn(&Rejected) -> &String| -> Vec<&str> {
+        rows.iter().map(|r| of(r).as_str()).collect()
+    };
+    let (keys, columns) = (texts(|r| &r.key), texts(|r| &r.column));
+    let reasons = texts(|r| &r.reason);
+    let noted = writer
+        .execute(
+            sql,
+            &[&claim.id, &table, &numbers, &keys, &columns, &reasons],
+        )
+        .await;
+    noted.map(drop).map_err(on("noting rejected rows"))
 }
 
 /// How many are not done yet.

@@ -17,6 +17,7 @@ struct Standing {
     all: i64,
     tables: i64,
     rows: i64,
+    rejected: i64,
     bytes: i64,
     steps: i64,
     /// Seconds since the last slice or step was done.
@@ -50,7 +51,17 @@ async fn described(out: &mut String, session: &Client, run: &Run, works: bool) -
         line(out, format_args!("  with {}", run.wishes));
     }
     if run.phase == Phase::Done {
-        line(out, format_args!("  done"));
+        let rejected = "SELECT count(*) FROM pgv2rs.rejected WHERE run = $1";
+        let rejected = session.query_one(rejected, &[&run.id]).await;
+        let rejected: i64 = rejected.map_err(on("reading the rejected rows"))?.get(0);
+        let but = match rejected {
+            0 => String::new(),
+            n => format!(
+                ", but for {} (pgv2rs.rejected)",
+                count_of(usize::try_from(n).unwrap_or(usize::MAX), "rejected row")
+            ),
+        };
+        line(out, format_args!("  done{but}"));
         return Ok(());
     }
     let s = standing(session, run.id).await?;
@@ -58,11 +69,15 @@ async fn described(out: &mut String, session: &Client, run: &Run, works: bool) -
     line(
         out,
         format_args!(
-            "  {} of {} done ({}), {} rows, {}",
+            "  {} of {} done ({}), {} rows{}, {}",
             s.done,
             count_of(count(s.all), "slice"),
             count_of(count(s.tables), "table"),
             s.rows,
+            match s.rejected {
+                0 => String::new(),
+                n => format!(" and {n} rejected"),
+            },
             megabytes(s.bytes.unsigned_abs())
         ),
     );
@@ -90,7 +105,7 @@ async fn described(out: &mut String, session: &Client, run: &Run, works: bool) -
 async fn standing(session: &Client, run: i64) -> Result<Standing> {
     let sql = "SELECT count(*) FILTER (WHERE rows IS NOT NULL), count(*), count(DISTINCT oid), coalesce(sum(rows), 0)::int8, \
         coalesce(sum(bytes), 0)::int8, (SELECT count(*) FROM pgv2rs.step WHERE run = $1), \
-        EXTRACT(epoch FROM pg_catalog.clock_timestamp() - greatest(max(copied), (SELECT max(done) FROM pgv2rs.step WHERE run = $1)))::float8 \
+        EXTRACT(epoch FROM pg_catalog.clock_timestamp() - greatest(max(copied), (SELECT max(done) FROM pgv2rs.step WHERE run = $1)))::float8, coalesce(sum(rejected), 0)::int8 \
         FROM pgv2rs.slice WHERE run = $1";
     let r = session.query_one(sql, &[&run]).await;
     let r = r.map_err(on("reading the ledger"))?;
@@ -102,6 +117,7 @@ async fn standing(session: &Client, run: i64) -> Result<Standing> {
         bytes: r.get(4),
         steps: r.get(5),
         idle: r.get(6),
+        rejected: r.get(7),
     })
 }
 

@@ -16,8 +16,10 @@ use crate::after_data::{Built, Failed};
 use crate::cli::Verify;
 use crate::copy::Copied;
 use crate::error::{Error, Result, Side};
+use crate::ledger::Rejected;
 use crate::plan::{Finding, TablePlan};
 use crate::progress::{human_time, megabytes};
+use crate::run::Ended;
 use crate::verify::Verdict;
 use crate::verify::cutover::Cutover;
 
@@ -29,6 +31,8 @@ pub struct Report {
     pub snapshot: String,
     pub verify: Verify,
     pub tables: Vec<Table>,
+    /// Rows of all tables that could not be converted and are only in `pgv2rs.rejected`, by their keys.
+    pub rejected: u64,
     /// Tables made on the source since the snapshot; null where that could not be asked.
     pub new_tables: Option<Vec<String>>,
     pub indexes: Vec<Built>,
@@ -42,6 +46,7 @@ pub struct Report {
     /// Objects that needed a decision and were left out.
     pub left_out: usize,
     pub seconds: Seconds,
+    /// Every row is there and as on the source.
     pub verified: bool,
 }
 
@@ -69,6 +74,11 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Read, converted and taken by the target: one number, or its slice was not committed.
     pub rows: u64,
+    /// Rows of the source that are not among them.
+    pub rejected: u64,
+    /// The first of those.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rejections: Vec<Rejected>,
     pub slices: u64,
     pub bytes: u64,
     pub seconds: f64,
@@ -101,6 +111,9 @@ pub fn columns(table: &TablePlan) -> Vec<Column> {
         })
         .collect()
 }
+
+/// So many rejected rows of each table are named.
+pub const REJECTED_SHOWN: i64 = 20;
 
 /// The file that the report goes to. What it held stays until there is a new report; a run that ends without one leaves
 /// no empty file behind.
@@ -148,12 +161,29 @@ impl Drop for ReportFile {
     }
 }
 
+/// How the run of a report ended that is given again: it was done.
+pub fn ended_again(report: &str) -> Ended {
+    let report: serde_json::Value = serde_json::from_str(report).unwrap_or_default();
+    match report["rejected"].as_u64() {
+        None | Some(0) => Ended::Well,
+        Some(_) => Ended::Rejecting,
+    }
+}
+
 impl Table {
-    pub fn new(table: &TablePlan, copied: &Copied, verdict: Verdict, cutover: Cutover) -> Table {
+    pub fn new(
+        table: &TablePlan,
+        copied: &Copied,
+        rejections: Vec<Rejected>,
+        verdict: Verdict,
+        cutover: Cutover,
+    ) -> Table {
         Table {
             table: table.display.clone(),
             columns: columns(table),
             rows: copied.rows,
+            rejected: copied.rejected,
+            rejections,
             slices: copied.slices,
             bytes: copied.bytes,
             seconds: copied.seconds,
@@ -246,12 +276,24 @@ impl Report {
         let verdict = match (self.verify, differing, self.broken_indexes.len()) {
             (_, 0, broken) if broken > 0 => format!("Verification: {} broken.", count_of(broken, "index")),
             (Verify::None, ..) => "Verification: none was asked for (--verify none). Nothing is proved.".into(),
+            (Verify::Counts, 0, _) if self.rejected > 0 => "Verification: all row counts agree, with the rejected rows; the values were not compared (--verify counts).".into(),
             (Verify::Counts, 0, _) => "Verification: all row counts agree; the values were not compared (--verify counts).".into(),
             (Verify::Full, ..) if self.tables.is_empty() => "Verification: no table came, so nothing is proved.".into(),
+            (Verify::Full, 0, _) if self.rejected > 0 => "Verification: every row on the target was read back and is as on the source; the rejected ones are not there.".into(),
             (Verify::Full, 0, _) => "Verification: every row of every table was read back and is the same.".into(),
             (_, n, _) => format!("Verification: {} not as on the source. Do not switch.", count_of(n, "table")),
         };
         line(out, format_args!("{verdict}"));
+        if self.rejected > 0 {
+            line(
+                out,
+                format_args!(
+                    "Rejected: {} could not be converted and {} NOT on the target; pgv2rs.rejected there names each.",
+                    count_of(usize::try_from(self.rejected).unwrap_or(usize::MAX), "row"),
+                    if self.rejected == 1 { "is" } else { "are" }
+                ),
+            );
+        }
         if self.verify == Verify::Full {
             self.not_compared(out);
         }
@@ -286,7 +328,10 @@ impl Report {
             .tables
             .iter()
             .any(|t| !t.verdict.differences.is_empty());
-        let whole = !differs && self.broken_indexes.is_empty() && self.failed.is_empty();
+        let whole = !differs
+            && self.rejected == 0
+            && self.broken_indexes.is_empty()
+            && self.failed.is_empty();
         let sound =
             whole && self.verify == Verify::Full && self.left_out == 0 && !self.tables.is_empty();
         let answer = match (changed, &self.new_tables) {
@@ -321,10 +366,15 @@ fn table_lines(out: &mut String, table: &Table, verify: Verify, width: usize) {
         Cutover::Changed(why) => format!("changed: {why}"),
         Cutover::Unknown(why) => format!("not known whether it has changed: {why}"),
     };
+    let but = match (table.rejected, verdict) {
+        (0, _) => String::new(),
+        (n, "verified") => format!(" but for {n} rejected"),
+        (n, _) => format!(", {n} rejected"),
+    };
     line(
         out,
         format_args!(
-            "  {:width$}  {:>10} rows  {:>10}  {:>7.2} s  {verdict}; {cutover}",
+            "  {:width$}  {:>10} rows  {:>10}  {:>7.2} s  {verdict}{but}; {cutover}",
             table.table,
             table.rows,
             megabytes(table.bytes),
@@ -335,6 +385,23 @@ fn table_lines(out: &mut String, table: &Table, verify: Verify, width: usize) {
         line(
             out,
             format_args!("  {:width$}    {}: {} -> {}", "", c.column, c.from, c.to),
+        );
+    }
+    for r in &table.rejections {
+        line(
+            out,
+            format_args!(
+                "  {:width$}    REJECTED: {}, column {}: {}",
+                "", r.key, r.column, r.reason
+            ),
+        );
+    }
+    let shown = table.rejections.len() as u64;
+    if table.rejected > shown {
+        let more = table.rejected - shown;
+        line(
+            out,
+            format_args!("  {:width$}    REJECTED: {more} more", ""),
         );
     }
     for s in table.verdict.samples.iter().filter(|s| s.note.is_some()) {

@@ -174,7 +174,7 @@ async fn one(
                 Some("42501") => e.remedy("GRANT SELECT on the table and USAGE on the schema vectors to the role; where policies may hide rows from it, ALTER ROLE … BYPASSRLS"),
                 _ => e,
             })?;
-            for column in generated::columns(&reader, &target, &table).await? {
+            for column in generated::columns(&reader, &target, &table, 0).await? {
                 let name = column.column;
                 match column.note {
                     Some(note) if column.differs => {

@@ -1,5 +1,5 @@
 //! In: a table of both sides. Out: which generated columns hold the same values on both, and which were not compared. The target
-//! computes them itself: no byte of them was sent, and no digest covers them.
+//! computes them itself: no byte of them was sent, and no digest covers them. A sum over all rows tells nothing where some were rejected.
 
 use serde::{Deserialize, Serialize};
 
@@ -37,6 +37,7 @@ pub async fn columns(
     source: &Session,
     target: &Session,
     table: &TablePlan,
+    rejected: u64,
 ) -> Result<Vec<Generated>> {
     let found = found(source, table).await?;
     let there = match found.is_empty() {
@@ -64,6 +65,8 @@ pub async fn columns(
             );
         } else if !column.comparable || *ty != column.ty {
             generated.note = Some("not compared: its type has another text on the target".into());
+        } else if rejected > 0 {
+            generated.note = Some("not compared: rows of the table were rejected".into());
         } else if !same(source, target, table, &column.name).await? {
             generated.differs = !column.inexact;
             generated.note = Some(match column.inexact {

@@ -113,12 +113,16 @@ async fn one(
                 verdict
                     .differences
                     .extend(compared.rows.iter().flat_map(differ::Rows::said));
+                if copied.rejected > 0 {
+                    let among = "rows that were rejected are among those only on the source";
+                    verdict.differences.push(among.into());
+                }
             }
             verdict.samples = sample::table(job, source, target, table).await?;
             verdict
                 .differences
                 .extend(verdict.samples.iter().filter_map(|s| s.difference()));
-            verdict.generated = generated::columns(source, target, table).await?;
+            verdict.generated = generated::columns(source, target, table, copied.rejected).await?;
             let differing = verdict.generated.iter().filter(|g| g.differs);
             verdict.differences.extend(differing.map(|g| {
                 format!(
@@ -133,9 +137,13 @@ async fn one(
         ("on the target now", verdict.target_rows),
     ];
     for (what, rows) in others {
-        if let Some(rows) = rows.filter(|rows| *rows != source_rows) {
+        if let Some(rows) = rows.filter(|rows| rows + copied.rejected != source_rows) {
+            let rejected = match copied.rejected {
+                0 => String::new(),
+                n => format!(" and {n} rejected"),
+            };
             verdict.differences.push(format!(
-                "{rows} rows {what}, but {source_rows} on the source under the snapshot"
+                "{rows} rows {what}{rejected}, but {source_rows} on the source under the snapshot"
             ));
         }
     }
