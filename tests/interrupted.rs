@@ -114,7 +114,7 @@ fn a_target_cut_in_mid_copy_leaves_no_half_table() {
     goes_on(&pair);
 }
 
-/// PEERS 6: with the holder of the snapshot, too.
+/// Hurt 6 (pgcopydb#720, PeerDB#1750): with the holder of the snapshot, too.
 #[test]
 fn when_all_sessions_of_the_source_are_ended_the_run_says_so_and_takes_another_snapshot() {
     let (pair, holder) = held_up("big");

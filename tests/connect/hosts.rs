@@ -218,7 +218,7 @@ fn cancels_what_the_sessions_that_there_are_do_and_knocks_for_no_others() {
     });
 }
 
-/// The list of hurts, item 7: behind a balancer a worker would not find the snapshot, or fill another server.
+/// Hurt 7: behind a balancer a worker would not find the snapshot, or fill another server.
 #[test]
 fn sends_no_session_to_another_server_than_the_first() {
     let (one, other) = (Place::source(), Place::target());

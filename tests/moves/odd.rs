@@ -50,7 +50,7 @@ fn a_schema_of_the_users_that_is_named_vectors_comes_beside_the_extension() {
     pair.same_answer("SELECT id, v::real[] FROM vectors.t");
 }
 
-/// One huge row exhausts the memory of others (pgloader#327).
+/// Hurt 17: one huge row exhausts the memory of others (pgloader#327).
 #[test]
 fn a_row_larger_than_every_buffer_arrives_whole() {
     let pair = Pair::with(
@@ -105,7 +105,7 @@ fn settings_of_the_databases_change_nothing() {
     pair.same_answer("SELECT id FROM w");
 }
 
-/// Forced UTF-8 breaks them (pgcopydb#874). Databases of another encoding than UTF-8, the same on both sides. Their bytes are compared, not their characters.
+/// Hurt 16: forced UTF-8 breaks them (pgcopydb#874). Databases of another encoding than UTF-8, the same on both sides. Their bytes are compared, not their characters.
 #[test]
 fn other_encodings_keep_their_bytes() {
     for (encoding, text) in [

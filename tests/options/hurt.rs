@@ -5,7 +5,7 @@ use crate::ITEMS;
 use crate::common::db::Role;
 use crate::common::{Pair, Place, run, unique};
 
-/// A copy of hours that a timeout of the role or the database ends (pgcopydb#900, pgcopydb#344).
+/// Hurt 8: a copy of hours that a timeout of the role or the database ends (pgcopydb#900, pgcopydb#344).
 #[test]
 fn timeouts_of_the_role_and_of_the_database_end_no_copy() {
     let both = [Place::source(), Place::target()];

@@ -69,7 +69,7 @@ fn an_ordinary_role_that_owns_the_schema_moves_all_of_it() {
     assert_ne!(pair.target.one(statistics), "0", "ANALYZE ran");
 }
 
-/// A user of a hosted database reads what others own, and owns what it makes (pgcopydb#8, pgcopydb#174).
+/// Hurt 15: a user of a hosted database reads what others own, and owns what it makes (pgcopydb#8, pgcopydb#174).
 #[test]
 fn an_ordinary_role_that_only_reads_moves_what_others_own() {
     let (owner, role) = (ordinary(), ordinary());

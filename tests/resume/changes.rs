@@ -4,7 +4,7 @@
 use crate::common::Pair;
 use crate::{TABLES, again, whole};
 
-/// PEERS 1 again: between the two runs somebody writes. Slices that changed are taken back by the transaction that wrote them.
+/// Hurt 1 again: between the two runs somebody writes. Slices that changed are taken back by the transaction that wrote them.
 #[test]
 fn what_was_written_between_two_runs_is_there_at_the_end() {
     let pair = Pair::with(TABLES);

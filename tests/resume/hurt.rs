@@ -3,7 +3,7 @@
 use crate::common::{Pair, proxy, run, wait_until};
 use crate::{TABLES, again, whole};
 
-/// PEERS 5: workers wait for ever, for a lock or for a peer that is gone.
+/// Hurt 5 (pgcopydb#876, pgcopydb#700): workers wait for ever, for a lock or for a peer that is gone.
 #[test]
 fn a_slice_that_stands_still_ends_the_run_and_names_who_is_in_the_way() {
     let pair = Pair::with(TABLES);
@@ -56,7 +56,7 @@ fn a_disk_with_less_room_than_asked_for_stops_the_run_and_harms_nothing() {
     again(&pair, &["--min-free", "1MB"]);
 }
 
-/// PEERS 11 and 12: no slot is made, so nobody waits for old transactions to begin, and no WAL is kept for the copy.
+/// Hurts 11 and 12 (pgcopydb#819, pg_easy_replicate#193): no slot is made, so nobody waits for old transactions to begin, and no WAL is kept for the copy.
 #[test]
 fn no_replication_slot_is_made_on_either_side() {
     let pair = Pair::with(TABLES);
@@ -70,7 +70,7 @@ fn no_replication_slot_is_made_on_either_side() {
     again(&pair, &[]);
 }
 
-/// PEERS 3: little heap and much TOAST is one job elsewhere (pgcopydb#50 of planetscale).
+/// Hurt 3: little heap and much TOAST is one job elsewhere (pgcopydb#50 of planetscale).
 #[test]
 fn a_table_with_little_heap_and_much_toast_is_cut_by_all_of_its_bytes() {
     let pair = Pair::with(
@@ -87,7 +87,7 @@ fn a_table_with_little_heap_and_much_toast_is_cut_by_all_of_its_bytes() {
     pair.same_answer("SELECT count(*), md5(string_agg(pad, ',' ORDER BY id)) FROM t");
 }
 
-/// PEERS 4: the run "succeeds" after a COPY that failed (pgcopydb#201).
+/// Hurt 4: the run "succeeds" after a COPY that failed (pgcopydb#201).
 #[test]
 fn a_copy_that_the_target_refuses_is_no_success_and_ends_the_others() {
     let pair = Pair::with(TABLES);
@@ -100,7 +100,7 @@ fn a_copy_that_the_target_refuses_is_no_success_and_ends_the_others() {
     again(&pair, &[]);
 }
 
-/// PEERS 9: a connection that is cut after hours (pgcopydb#885). The same process goes on.
+/// Hurt 9: a connection that is cut after hours (pgcopydb#885). The same process goes on.
 #[test]
 fn a_cut_of_all_connections_in_mid_copy_is_overcome_by_the_process_itself() {
     for side in ["source", "target"] {
@@ -129,7 +129,7 @@ fn a_cut_of_all_connections_in_mid_copy_is_overcome_by_the_process_itself() {
     }
 }
 
-/// PEERS 10: elsewhere the snapshot holds back VACUUM for the whole index build (pgcopydb#17 of planetscale).
+/// Hurt 10: elsewhere the snapshot holds back VACUUM for the whole index build (pgcopydb#17 of planetscale).
 #[test]
 fn the_source_is_free_while_indexes_are_built() {
     let pair = Pair::with(TABLES);

@@ -3,7 +3,7 @@
 use crate::common::Pair;
 use crate::{ROWS, TABLES, again, slices, whole};
 
-/// PEERS 1 and 2: a resume truncates what is finished, copies a part twice, or never makes the constraints.
+/// Hurts 1 and 2 (planetscale/pgcopydb#33 and #49): a resume truncates what is finished, copies a part twice, or never makes the constraints.
 #[test]
 fn killed_at_any_step_the_same_command_ends_with_the_sources_rows() {
     for step in [
