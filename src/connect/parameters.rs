@@ -348,7 +348,7 @@ fn of_words(text: &str) -> Read<Parameters> {
 }
 
 /// C's isspace.
-fn blank(c: char) -> bool {
+pub fn blank(c: char) -> bool {
     matches!(c, ' ' | '\t'..='\r')
 }
 

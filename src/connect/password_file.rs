@@ -20,9 +20,15 @@ pub fn read(file: &Path, wanted: [&str; 4]) -> (Option<String>, Option<String>) 
         return refused("others may read it; chmod 0600 mends that");
     }
     match std::fs::read_to_string(file) {
-        Ok(text) => (text.lines().find_map(|line| password(line, wanted)), None),
+        Ok(text) => (find(&text, wanted), None),
         Err(error) => refused(&error.to_string()),
     }
+}
+
+/// Of the first line that fits.
+pub fn find(text: &str, wanted: [&str; 4]) -> Option<String> {
+    let mut lines = text.split('\n').map(|line| line.trim_end_matches('\r'));
+    lines.find_map(|line| password(line, wanted))
 }
 
 /// The password, if the line's first four fields fit. `\` takes the next character as it is; a field `*` fits all.
@@ -30,29 +36,33 @@ fn password(line: &str, wanted: [&str; 4]) -> Option<String> {
     if line.starts_with('#') {
         return None;
     }
-    let mut rest = line;
-    for wanted in wanted {
-        let (field, behind) = field(rest);
-        if rest[..rest.len() - behind.map_or(0, |b| b.len() + 1)] != *"*" && field != wanted {
-            return None;
-        }
-        rest = behind?;
+    let rest = wanted.iter().try_fold(line, |rest, w| behind(rest, w))?;
+    let mut password = String::new();
+    let mut chars = rest.chars();
+    while let Some(c) = chars.next().filter(|c| *c != ':') {
+        // A last `\` takes nothing, and stays.
+        let taken = (c == '\\').then(|| chars.next()).flatten();
+        password.push(taken.unwrap_or(c));
     }
-    Some(field(rest).0)
+    Some(password)
 }
 
-/// Up to the next `:`, and what is behind that.
-fn field(text: &str) -> (String, Option<&str>) {
-    let mut field = String::new();
-    let mut chars = text.char_indices();
-    while let Some((at, c)) = chars.next() {
-        match c {
-            ':' => return (field, Some(&text[at + 1..])),
-            '\\' => field.extend(chars.next().map(|(_, c)| c)),
-            c => field.push(c),
+/// What stands behind a field that fits. One with a `:` in it, an address say, fits without its `\` too.
+fn behind<'a>(line: &'a str, wanted: &str) -> Option<&'a str> {
+    if let Some(rest) = line.strip_prefix("*:") {
+        return Some(rest);
+    }
+    let mut chars = line.chars();
+    for wanted in wanted.chars() {
+        let c = match chars.next()? {
+            '\\' => chars.next()?,
+            c => c,
+        };
+        if c != wanted {
+            return None;
         }
     }
-    (field, None)
+    chars.as_str().strip_prefix(':')
 }
 
 #[cfg(test)]
@@ -74,9 +84,16 @@ mod tests {
             ("\\*:5432:shop:app:secret", None),
             ("#*:*:*:*:secret", None),
             ("db.example:5432:shop:app", None),
+            ("db.example:5432:shop:app:secret\\", Some("secret\\")),
             ("", None),
         ] {
-            assert_eq!(password(line, WANTED).as_deref(), found, "{line}");
+            assert_eq!(find(line, WANTED).as_deref(), found, "{line}");
+        }
+        let file = "else:*:*:*:no\r\n\n*:*:*:*:secret\r\r\n*:*:*:*:later\n";
+        assert_eq!(find(file, WANTED).as_deref(), Some("secret"));
+        for line in ["::1:5432:shop:app:secret", "\\:\\:1:5432:shop:app:secret"] {
+            let found = find(line, ["::1", "5432", "shop", "app"]);
+            assert_eq!(found.as_deref(), Some("secret"), "{line}");
         }
     }
 }
