@@ -152,6 +152,31 @@ fn deep_expressions_over_vectors_are_said() {
     }
 }
 
+/// Each query shows a name under the same name: what it is was asked of all of them, by all of them.
+#[test]
+fn many_queries_that_show_the_same_name_are_read_at_once() {
+    let source = words();
+    let mut entry = source
+        .entries
+        .iter()
+        .find(|entry| entry.kind == "FUNCTION")
+        .expect("a function")
+        .clone();
+    let query = |n: usize| {
+        format!(
+            "q{n} AS (SELECT id, v <#> embedding AS d FROM public.items ORDER BY v <#> embedding)"
+        )
+    };
+    let queries: Vec<String> = (0..20).map(query).collect();
+    entry.statements[0] = format!(
+        "CREATE FUNCTION f(embedding public.vector) RETURNS SETOF public.items LANGUAGE sql AS $$\nWITH {} SELECT id, d FROM q0 WHERE id = d ORDER BY id\n$$",
+        queries.join(", ")
+    );
+    let started = std::time::Instant::now();
+    rewrite::entry(&entry, &source.context);
+    assert!(started.elapsed().as_secs() < 20);
+}
+
 #[test]
 fn bodies_cut_anywhere_never_panic() {
     let source = words();

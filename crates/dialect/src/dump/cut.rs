@@ -125,7 +125,9 @@ impl Cutter<'_> {
     fn end_statement(&mut self, end: usize) {
         (self.parens, self.atomic) = (0, Atomic::Outside);
         if let Some(start) = self.statement.take() {
-            let text = self.sql[start..end].trim_end();
+            // Other blanks than the server's are letters of a name.
+            let blanks = [' ', '\t', '\n', '\r', '\u{b}', '\u{c}'];
+            let text = self.sql[start..end].trim_end_matches(blanks);
             self.pieces.push(Piece::Statement { text, at: start });
         }
     }

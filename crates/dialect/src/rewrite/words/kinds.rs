@@ -242,6 +242,17 @@ impl Words<'_> {
     }
 
     pub(super) fn named(&self, parts: &[String]) -> Kind {
+        // Queries that show `id` as `id` say nothing of it; followed from each to each, a dozen of them would take for ever.
+        if self.asked.borrow().iter().any(|asked| asked == parts) {
+            return Kind::Unknown;
+        }
+        self.asked.borrow_mut().push(parts.to_vec());
+        let kind = self.named_here(parts);
+        self.asked.borrow_mut().pop();
+        kind
+    }
+
+    fn named_here(&self, parts: &[String]) -> Kind {
         match parts {
             [column] => self.scope.known.get(column).copied().unwrap_or_else(|| {
                 let oids = self.scope.relations.iter();

@@ -28,7 +28,7 @@ use kinds::Scope;
 pub(super) use operators::DISTANCES;
 use squawk_syntax::ast::{self, AstNode};
 use squawk_syntax::{SyntaxKind, SyntaxNode};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 
 /// What may stand in the place of an expression.
@@ -49,6 +49,8 @@ pub(super) struct Words<'a> {
     scope: Scope,
     /// How deep the question is what something is.
     depth: Cell<u32>,
+    /// The names of which it is being asked.
+    asked: RefCell<Vec<Vec<String>>>,
     /// Operators of whole vectors that were said: what the catalog lists besides is used without being named.
     compared: bool,
     place: Place,
@@ -112,6 +114,7 @@ impl<'a> Words<'a> {
             names,
             scope: Scope::default(),
             depth: Cell::new(0),
+            asked: RefCell::default(),
             compared: false,
             place,
             fires_over_vectors: false,
