@@ -1,10 +1,11 @@
 //! Comes in: the corpus of the fuzz targets, fuzz/corpus. Goes out: the same entry points run over it as ordinary tests, and the
 //! model of the target that they judge by held to what real servers accepted and refused.
-#[path = "../fuzz/src/lib.rs"]
+#[path = "../../../fuzz/src/codec/mod.rs"]
 mod entry;
+#[path = "../../../fuzz/src/replay.rs"]
+mod replay;
 mod support;
 
-use std::fs;
 use std::path::Path;
 
 use pgv2rs_codec::convert::Kind;
@@ -12,35 +13,8 @@ use support::pgvectors;
 
 #[test]
 fn every_target_keeps_its_promises_on_its_corpus() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus");
-    for name in entry::names() {
-        let folder = corpus.join(name);
-        let files =
-            fs::read_dir(&folder).unwrap_or_else(|_| panic!("{} is missing", folder.display()));
-        let mut ran = 0;
-        for file in files {
-            let path = file.expect("a readable folder").path();
-            println!("{}", path.display());
-            entry::run(name, &fs::read(&path).expect("a readable file"));
-            ran += 1;
-        }
-        assert!(ran > 0, "{name} has no corpus");
-    }
-}
-
-#[test]
-fn every_target_has_its_file() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/fuzz_targets");
-    let files = fs::read_dir(folder).expect("the targets").count();
-    assert_eq!(files, entry::names().count());
-    for name in entry::names() {
-        let path = format!("fuzz/fuzz_targets/{name}.rs");
-        let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path));
-        assert!(
-            text.is_ok_and(|text| text.contains(&format!("run(\"{name}\", data)"))),
-            "{name}"
-        );
-    }
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+    replay::every(&fuzz, entry::names(), entry::run);
 }
 
 #[test]

@@ -1,4 +1,0 @@
-//! The target `vector_to_vector`; see the library for what goes in and what must hold.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| pgv2rs_codec_fuzz::run("vector_to_vector", data));
