@@ -1,13 +1,18 @@
 //! In: arguments. Out: the program's exit code, what it printed, and its report. Every run is checked for one thing here: that no
-//! password of any of its servers stands in what it says.
+//! password of any of its servers stands in what it says, nor, when its database is dropped, in the ledger.
 
+use std::collections::BTreeSet;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 use serde_json::Value;
 
 use super::{Pair, Place, unique};
+
+/// Passwords of all runs of this binary.
+pub static SECRETS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// How a run ended.
 #[derive(Debug)]
@@ -135,6 +140,9 @@ pub fn signal(process: u32, name: &str) -> bool {
 /// Starts the program with these arguments and variables and nothing of the caller's that could lead it elsewhere.
 pub fn start(arguments: &[&str], variables: &[(&str, &str)], secrets: Vec<String>) -> Running {
     let report = std::env::temp_dir().join(unique("report"));
+    if let Ok(mut all) = SECRETS.lock() {
+        all.extend(secrets.iter().filter(|s| s.len() >= 8).cloned());
+    }
     let mut command = Command::new(env!("CARGO_BIN_EXE_pgv2rs-copy"));
     for (name, _) in std::env::vars().filter(|(n, _)| n.starts_with("PG")) {
         command.env_remove(name);
@@ -179,12 +187,15 @@ pub fn start_with(
     variables: &[(&str, &str)],
 ) -> Running {
     let (from, to) = (source.connection_string(), target.connection_string());
-    let secrets = [source, target]
-        .iter()
-        .filter_map(|p| p.password.clone().filter(|s| s.len() >= 8))
-        .collect();
     let ends = ["--source", &from, "--target", &to];
-    start(&[&ends, arguments].concat(), variables, secrets)
+    let arguments = [&ends, arguments].concat();
+    start(&arguments, variables, secrets(&[source, target]))
+}
+
+/// Those that are no word of other things.
+fn secrets(places: &[&Place]) -> Vec<String> {
+    let passwords = places.iter().filter_map(|p| p.password.clone());
+    passwords.filter(|s| s.len() >= 8).collect()
 }
 
 impl Pair {
@@ -213,27 +224,17 @@ impl Pair {
     /// `pgv2rs-copy status` or `clean` of the target.
     pub fn on_target(&self, command: &str) -> Outcome {
         let to = self.target.place.connection_string();
-        let secrets = self.target.place.password.clone().filter(|s| s.len() >= 8);
-        start(
-            &[command, "--target", &to],
-            &[],
-            secrets.into_iter().collect(),
-        )
-        .ended()
+        let secrets = secrets(&[&self.target.place]);
+        start(&[command, "--target", &to], &[], secrets).ended()
     }
 
     /// `pgv2rs-copy verify` between the two.
     pub fn verify(&self, arguments: &[&str]) -> Outcome {
         let (source, target) = (&self.source.place, &self.target.place);
         let (from, to) = (source.connection_string(), target.connection_string());
-        let secrets = source.password.clone().filter(|s| s.len() >= 8);
         let ends = ["verify", "--source", &from, "--target", &to];
-        start(
-            &[&ends, arguments].concat(),
-            &[],
-            secrets.into_iter().collect(),
-        )
-        .ended()
+        let arguments = [&ends, arguments].concat();
+        start(&arguments, &[], secrets(&[source, target])).ended()
     }
 
     /// A run that must succeed, with every table verified.

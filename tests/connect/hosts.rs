@@ -15,17 +15,17 @@ use super::common::{Pair, Place, unique};
 use super::{RUNTIME, ask, connect, refused};
 
 /// A file of this test's own.
-struct File(PathBuf);
+pub struct File(PathBuf);
 
 impl File {
-    fn new(text: &str, mode: u32) -> File {
+    pub fn new(text: &str, mode: u32) -> File {
         let path = std::env::temp_dir().join(unique("file"));
         fs::write(&path, text).expect("writing a file");
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("its mode");
         File(path)
     }
 
-    fn path(&self) -> &str {
+    pub fn path(&self) -> &str {
         self.0.to_str().expect("a path in UTF-8")
     }
 }

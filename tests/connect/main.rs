@@ -1,11 +1,13 @@
 //! The way to a server, as users of libpq know it: what a connection string means, by libpq itself; variables, password and service
-//! files; which of several hosts is taken; whom TLS believes.
+//! files; which of several hosts is taken; whom TLS believes; and where no password may stand.
 
 #[path = "../common/mod.rs"]
 mod common;
 
+mod corpus;
 mod hosts;
 mod reading;
+mod secrets;
 mod tls;
 
 use std::sync::LazyLock;
