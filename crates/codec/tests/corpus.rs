@@ -1,8 +1,8 @@
-//! Comes in: the corpus of the fuzz targets, fuzz/corpus. Goes out: the same entry points run over it as ordinary tests, and the
+//! Comes in: the corpus of the fuzz targets, crates/fuzz/corpus. Goes out: the same entry points run over it as ordinary tests, and the
 //! model of the target that they judge by held to what real servers accepted and refused.
-#[path = "../../../fuzz/src/codec/mod.rs"]
+#[path = "../../fuzz/src/codec/mod.rs"]
 mod entry;
-#[path = "../../../fuzz/src/replay.rs"]
+#[path = "../../fuzz/src/replay.rs"]
 mod replay;
 mod support;
 
@@ -13,7 +13,7 @@ use support::pgvectors;
 
 #[test]
 fn every_target_keeps_its_promises_on_its_corpus() {
-    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz");
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");
     replay::every(&fuzz, entry::names(), entry::run);
 }
 

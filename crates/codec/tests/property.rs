@@ -1,6 +1,6 @@
 //! Comes in: random values, rows, cuts and bytes. Goes out: whether what is written is read back as what went in, whether a
 //! stream is the same wherever it is cut, and whether any bytes at all make the crate panic.
-#[path = "../../../fuzz/src/codec/mod.rs"]
+#[path = "../../fuzz/src/codec/mod.rs"]
 mod entry;
 mod support;
 

@@ -1,6 +1,6 @@
 //! Comes in: rows whose fields are texts, and vectors. Goes out: whether they are written as lines of text COPY that say the same:
 //! every number with the same bits. They are read here as PostgreSQL and PGVecto.rs read them, by code of its own.
-#[path = "../../../fuzz/src/codec/reader.rs"]
+#[path = "../../fuzz/src/codec/reader.rs"]
 mod reader;
 mod support;
 

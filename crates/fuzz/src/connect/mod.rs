@@ -3,13 +3,13 @@
 //! nothing else of it. `tests/connect` runs this over the corpus as an ordinary test.
 // Only a part of them is reached from here.
 #[allow(dead_code)]
-#[path = "../../../src/connect/parameters.rs"]
+#[path = "../../../../src/connect/parameters.rs"]
 mod parameters;
 #[allow(dead_code)]
-#[path = "../../../src/connect/password_file.rs"]
+#[path = "../../../../src/connect/password_file.rs"]
 mod password_file;
 #[allow(dead_code)]
-#[path = "../../../src/connect/service_file.rs"]
+#[path = "../../../../src/connect/service_file.rs"]
 mod service_file;
 
 mod libpq;
