@@ -125,10 +125,8 @@ fn when_all_sessions_of_the_source_are_ended_the_run_says_so_and_takes_another_s
     holder.exec("COMMIT");
     let outcome = running.ended();
     assert_eq!(outcome.code, 0, "{}", outcome.everything());
-    outcome.says(&[
-        "terminating connection due to administrator command",
-        "going on from the ledger",
-    ]);
+    // Which session notices first, and what it was told, is chance.
+    outcome.says(&["error: source:", "going on from the ledger"]);
     assert_eq!(outcome.report()["verified"], true);
     pair.same_answer("SELECT count(*), md5(string_agg(v::real[]::text, ',' ORDER BY id)) FROM big");
 }
