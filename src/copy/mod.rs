@@ -45,9 +45,8 @@ const IN_FLIGHT: usize = 4;
 
 /// What the copy of a table's slices has counted. Rows read, converted and taken by the target were one number for each slice before it
 /// was committed, and so was what the source counted by itself.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Copied {
-    pub oid: u32,
     pub slices: u64,
     /// On the target.
     pub rows: u64,
@@ -58,20 +57,6 @@ pub struct Copied {
     pub bytes: u64,
     /// Of all slices together; they may have been copied at the same time.
     pub seconds: f64,
-}
-
-impl Copied {
-    pub fn none(oid: u32) -> Copied {
-        Copied {
-            oid,
-            slices: 0,
-            rows: 0,
-            rejected: 0,
-            digest: Digest::default(),
-            bytes: 0,
-            seconds: 0.0,
-        }
-    }
 }
 
 /// What one slice's stream has counted.

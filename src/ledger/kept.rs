@@ -1,6 +1,8 @@
 //! In: slices that an earlier snapshot's copy has left on the target. Out: those that hold what the new snapshot sees, and the others
 //! taken away again, with their rows, in one transaction a table.
 
+use std::collections::HashMap;
+
 use futures::StreamExt;
 use futures::stream::{self, TryStreamExt};
 
@@ -26,18 +28,18 @@ impl Ledger {
         rejects: bool,
         jobs: usize,
     ) -> Result<Vec<Vec<Range>>> {
-        let mut done = self.done(run).await?;
-        let mut all = Vec::new();
-        for table in tables {
-            let (own, others) = done.into_iter().partition(|d: &Done| d.table == table.oid);
-            done = others;
-            all.push((table, own));
+        let mut done: HashMap<u32, Vec<Done>> = HashMap::new();
+        for slice in self.done(run).await? {
+            done.entry(slice.table).or_default().push(slice);
         }
-        if let Some(other) = done.first() {
+        let all: Vec<(&TablePlan, Vec<Done>)> = tables
+            .iter()
+            .map(|table| (table, done.remove(&table.oid).unwrap_or_default()))
+            .collect();
+        if let Some(oid) = done.keys().next() {
             return Err(
                 Error::new(Side::Internal, "looking at the slices").because(format!(
-                    "the ledger has one of a table that does not come, with OID {}",
-                    other.table
+                    "the ledger has one of a table that does not come, with OID {oid}"
                 )),
             );
         }

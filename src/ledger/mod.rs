@@ -34,6 +34,7 @@ const TABLES: &str = "CREATE TABLE IF NOT EXISTS pgv2rs.run (id int8 GENERATED A
     CREATE TABLE IF NOT EXISTS pgv2rs.slice (id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run int8 NOT NULL, \
       attempt int4 NOT NULL, \"table\" text NOT NULL, oid oid NOT NULL, first_block int8 NOT NULL, end_block int8, shape text NOT NULL, \
       rows int8, rejected int8, bytes int8, digest text, seal numeric, xid xid8, seconds float8, copied timestamptz); \
+    CREATE INDEX IF NOT EXISTS slice_to_claim ON pgv2rs.slice (run, attempt, id) WHERE rows IS NULL; \
     CREATE TABLE IF NOT EXISTS pgv2rs.step (run int8 NOT NULL, number int4 NOT NULL, object text NOT NULL, seconds float8 NOT NULL, \
       done timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), PRIMARY KEY (run, number)); \
     CREATE UNLOGGED TABLE IF NOT EXISTS pgv2rs.alive (since timestamptz NOT NULL); \
@@ -140,6 +141,15 @@ fn on(what: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Error {
 /// finds those that an earlier one has left.
 const WORK: &str = "pg_catalog.hashtextextended('pgv2rs-copy', 1)";
 
+/// The sessions `a` that hold an advisory lock `l` of this database, or wait for it.
+fn holders(key: &str) -> String {
+    format!(
+        "pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' \
+         AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
+         AND (l.classid::int8 << 32 | l.objid::int8) = {key}"
+    )
+}
+
 /// To be called on each session that works for the run.
 pub async fn works(session: &Session) -> Result<()> {
     let sql = format!("SELECT pg_catalog.pg_advisory_lock_shared({WORK})");
@@ -233,9 +243,8 @@ impl Ledger {
         }
         let sql = format!(
             "SELECT a.pid, a.client_addr::text, pg_catalog.date_trunc('second', a.backend_start)::text \
-             FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid) WHERE l.locktype = 'advisory' AND l.granted \
-             AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
-             AND (l.classid::int8 << 32 | l.objid::int8) = {LOCK}"
+             FROM {} AND l.granted",
+            holders(LOCK)
         );
         let row = session.query_opt(&sql, &[]).await;
         let row = row.map_err(on("asking who holds the ledger"))?;
@@ -254,9 +263,8 @@ impl Ledger {
     /// What a killed process has left working on the target goes, and what it had not committed goes with it.
     async fn end_leftovers(&self) -> Result<()> {
         let sql = format!(
-            "SELECT count(pg_catalog.pg_terminate_backend(l.pid)) FROM pg_catalog.pg_locks l WHERE l.locktype = 'advisory' \
-             AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = current_database()) \
-             AND (l.classid::int8 << 32 | l.objid::int8) = {WORK}"
+            "SELECT count(pg_catalog.pg_terminate_backend(l.pid)) FROM {}",
+            holders(WORK)
         );
         let attempt = "ending what an earlier process has left";
         for _ in 0..240 {

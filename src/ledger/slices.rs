@@ -1,6 +1,7 @@
 //! In: a run and the source's tables. Out: its slices in the ledger: laid, claimed by one worker each, done in the transaction that
 //! copies their rows. Whoever comes later sees by it what is there.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use codec::digest::Digest;
@@ -149,30 +150,26 @@ impl Ledger {
         tables: &[TablePlan],
     ) -> Result<Vec<(Copied, Option<String>)>> {
         let attempt = "adding up the slices";
-        let sql = "SELECT rows, bytes, digest, seconds, rejected FROM pgv2rs.slice WHERE run = $1 AND oid = $2 AND rows IS NOT NULL";
-        let sums = "SELECT sum(seal)::text FROM pgv2rs.slice WHERE run = $1 AND oid = $2 AND rows IS NOT NULL";
-        let slices = self.session.prepare(sql).await.map_err(on(attempt))?;
-        let sums = self.session.prepare(sums).await.map_err(on(attempt))?;
-        let mut totals = Vec::new();
-        for table in tables {
-            let mut copied = Copied::none(table.oid);
-            let rows = self.session.query(&slices, &[&run, &table.oid]).await;
-            for row in rows.map_err(on(attempt))? {
-                let rows = row.get::<_, i64>(0).unsigned_abs();
-                copied.slices += 1;
-                copied.rows += rows;
-                copied.bytes += row.get::<_, i64>(1).unsigned_abs();
-                let digest = Digest::parse(row.get(2), rows).ok_or_else(|| {
-                    Error::new(Side::Target, attempt).because("a digest in it is none")
-                })?;
-                copied.digest.merge(digest);
-                copied.seconds += row.get::<_, f64>(3);
-                copied.rejected += row.get::<_, i64>(4).unsigned_abs();
-            }
-            let sum = self.session.query_one(&sums, &[&run, &table.oid]).await;
-            totals.push((copied, sum.map_err(on(attempt))?.get(0)));
+        let sql = "SELECT oid, rows, bytes, digest, seconds, rejected, (sum(seal) OVER (PARTITION BY oid))::text \
+            FROM pgv2rs.slice WHERE run = $1 AND rows IS NOT NULL";
+        let slices = self.session.query(sql, &[&run]).await;
+        let mut totals: HashMap<u32, (Copied, Option<String>)> = HashMap::new();
+        for slice in slices.map_err(on(attempt))? {
+            let (copied, sum) = totals.entry(slice.get(0)).or_default();
+            let rows = slice.get::<_, i64>(1).unsigned_abs();
+            let digest = Digest::parse(slice.get(3), rows).ok_or_else(|| {
+                Error::new(Side::Target, attempt).because("a digest in it is none")
+            })?;
+            copied.slices += 1;
+            copied.rows += rows;
+            copied.bytes += slice.get::<_, i64>(2).unsigned_abs();
+            copied.digest.merge(digest);
+            copied.seconds += slice.get::<_, f64>(4);
+            copied.rejected += slice.get::<_, i64>(5).unsigned_abs();
+            *sum = slice.get(6);
         }
-        Ok(totals)
+        let of = |table: &TablePlan| totals.remove(&table.oid).unwrap_or_default();
+        Ok(tables.iter().map(of).collect())
     }
 }
 
