@@ -17,12 +17,11 @@ pub fn point(name: &str) {
         && wanted == name
         && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *times
     {
-        // No destructor, no word to the servers. A library that forbids unsafe code asks another program for the signal.
-        let pid = std::process::id().to_string();
-        let _ = std::process::Command::new("kill")
-            .args(["-9", &pid])
+        // No destructor, no word to the servers. A library that forbids unsafe code asks the shell for the signal.
+        let _ = std::process::Command::new("sh")
+            .args(["-c", "kill -9 $PPID"])
             .status();
-        std::thread::sleep(std::time::Duration::from_secs(60));
+        std::process::abort();
     }
 }
 
