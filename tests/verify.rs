@@ -5,7 +5,7 @@ mod common;
 
 use common::db::Role;
 use common::run::start;
-use common::{Pair, Place};
+use common::{Pair, Place, wait_until};
 use serde_json::Value;
 
 const KINDS: &str = "CREATE SCHEMA \"Odd one\"; CREATE TYPE pair AS (v vector(2), n int);
@@ -306,7 +306,11 @@ fn waits_for_a_locked_table_of_the_target_and_says_so() {
     let (from, to) = (from.connection_string(), to.connection_string());
     let ends = ["verify", "--source", &from, "--target", &to];
     let running = start(&ends, &[], Vec::new());
-    std::thread::sleep(std::time::Duration::from_secs(13));
+    let waits = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 't'::regclass \
+        AND waitstart < clock_timestamp() - interval '11 s'";
+    wait_until("it waits for longer than it keeps silent", || {
+        pair.target.one(waits) != "0"
+    });
     other.exec("COMMIT");
     let outcome = running.ended();
     assert_eq!(outcome.code, 0, "{}", outcome.everything());
