@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::catalog;
 use crate::cli::Options;
+use crate::copy::throttle::Throttle;
 use crate::copy::{self, Job};
 use crate::error::{Error, Result, Side};
 use crate::ledger::{self, Phase, Slicing};
@@ -56,6 +57,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
         patience: Arc::new(Patience::new(options.retry_for)),
         stall_timeout: options.stall_timeout,
         memory: options.memory,
+        throttle: options.throttle.map(Throttle::new),
     };
     let job = Arc::new(Job::new(shared, &tables).await?);
     let copied = copy::some(job.clone(), options.jobs).await;

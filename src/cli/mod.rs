@@ -12,7 +12,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand,
 use crate::connect::Endpoint;
 use crate::error::{Error, Result, Side};
 use crate::roles::RoleWishes;
-use values::{compat_schema, longer_time, mapping, role_mapping, size, time};
+use values::{compat_schema, longer_time, mapping, rate, role_mapping, size, time};
 
 /// Moves a database that uses pgvector to a cluster that runs PGVecto.rs: schema, rows, indexes, and the proof that
 /// nothing changed on the way.
@@ -98,6 +98,10 @@ struct Arguments {
     /// Bytes of rows that may be on their way at once, beside the longest row (kB, MB, GB)
     #[arg(long, value_name = "SIZE", default_value = "64MB", value_parser = size, help_heading = "How it runs")]
     memory: usize,
+
+    /// Read no more than this from the source in a second, all jobs together (kB, MB, GB), so that it has time for others
+    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "How it runs")]
+    throttle: Option<usize>,
 
     /// Stop before the target's disk has less than this free (MB, GB), where it can be seen: on this machine
     #[arg(long, value_name = "SIZE", value_parser = size, help_heading = "How it runs")]
@@ -422,6 +426,7 @@ pub struct Options {
     pub join: bool,
     pub jobs: usize,
     pub memory: usize,
+    pub throttle: Option<usize>,
     pub min_free: Option<u64>,
     pub retry_for: Duration,
     pub stall_timeout: Duration,
@@ -546,6 +551,7 @@ fn meaning(a: Arguments) -> Result<Options> {
         jobs: a.jobs.into(),
         join: a.join,
         memory: a.memory,
+        throttle: a.throttle,
         min_free: a.min_free.map(|bytes| bytes as u64),
         retry_for: a.retry_for,
         stall_timeout: a.stall_timeout,

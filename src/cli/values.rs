@@ -48,12 +48,29 @@ pub fn longer_time(text: &str) -> std::result::Result<Duration, String> {
 }
 
 pub fn size(text: &str) -> std::result::Result<usize, String> {
-    let units = [("kB", 1e3), ("MB", 1e6), ("GB", 1e9)];
-    let bytes = number_and_unit(text, &units)?;
-    match bytes >= 1e6 {
-        true => Ok(bytes as usize),
-        false => Err("less than 1MB holds no batch".into()),
+    match bytes(text)? {
+        size if size >= 1 << 20 => Ok(size),
+        _ => Err("less than 1MB holds no batch".into()),
     }
+}
+
+/// Bytes a second.
+pub fn rate(text: &str) -> std::result::Result<usize, String> {
+    match bytes(text.trim().strip_suffix("/s").unwrap_or(text))? {
+        0 => Err("at this rate nothing comes".into()),
+        rate => Ok(rate),
+    }
+}
+
+/// As the server's own settings have them.
+fn bytes(text: &str) -> std::result::Result<usize, String> {
+    let kilo = 1024.0;
+    let units = [
+        ("kB", kilo),
+        ("MB", kilo * kilo),
+        ("GB", kilo * kilo * kilo),
+    ];
+    number_and_unit(text, &units).map(|bytes| bytes as usize)
 }
 
 pub fn mapping(text: &str) -> Result<Mapping> {

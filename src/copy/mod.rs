@@ -7,6 +7,7 @@ pub mod read;
 mod reject;
 pub mod slice;
 mod stall;
+pub mod throttle;
 mod write;
 
 use std::collections::HashMap;
@@ -35,6 +36,7 @@ use crate::verify::seal;
 use convert::{Part, in_pool};
 use read::Reader;
 use reject::Refused;
+use throttle::Throttle;
 use write::{Chunk, Spare, Writer};
 
 /// About one CopyData message to the target.
@@ -86,6 +88,7 @@ pub struct Shared {
     pub stall_timeout: Duration,
     /// Bytes that may be on their way at once, beside the longest row.
     pub memory: usize,
+    pub throttle: Option<Throttle>,
 }
 
 /// The copy as all of its workers see it.
@@ -128,6 +131,15 @@ impl Job {
             budget: Arc::new(Semaphore::new(shared.units())),
             monitor,
             shared,
+        })
+    }
+
+    /// By its OID on the source.
+    pub fn table(&self, oid: u32) -> Result<&TablePlan> {
+        let known = self.tables.get(&oid);
+        known.ok_or_else(|| {
+            Error::new(Side::Internal, format!("looking for table {oid}"))
+                .because("it is one that does not come")
         })
     }
 
@@ -239,9 +251,7 @@ async fn one(job: &Job, reader: &Session, writer: &Session) -> Result<bool> {
         return Ok(false);
     };
     crate::fail::point("claimed");
-    let table = job.tables.get(&claim.table).ok_or_else(|| {
-        Error::new(Side::Internal, "copying a slice").because("it is of a table that does not come")
-    })?;
+    let table = job.table(claim.table)?;
     let moved = Moved::default();
     let copied = tokio::select! {
         copied = slice(job, reader, writer, table, claim, &moved) => copied,
@@ -313,7 +323,7 @@ async fn slice(
 /// How far one slice is, for those who watch it.
 #[derive(Default)]
 pub struct Moved {
-    /// Rows are on their way: sealing a large part of a table may take as long as it takes.
+    /// Rows are on their way: sealing a large part of a table may take as long as it takes, and a throttled reader pauses.
     streams: AtomicBool,
     rows: AtomicU64,
     bytes: AtomicU64,
@@ -374,6 +384,13 @@ async fn stream(
                 );
             if ordered.send((work, permit, bytes)).await.is_err() {
                 break;
+            }
+            if let Some(throttle) = &job.throttle {
+                moved.streams.store(false, Ordering::Relaxed);
+                throttle
+                    .pause(usize::try_from(bytes).unwrap_or(usize::MAX))
+                    .await;
+                moved.streams.store(true, Ordering::Relaxed);
             }
         }
         drop(ordered);

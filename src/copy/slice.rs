@@ -45,16 +45,16 @@ pub struct Size {
 
 /// None where it cannot be cut: a tree that is copied as a whole, a table that is no heap, a server that would read all of it for each
 /// slice (before PostgreSQL 14).
-pub async fn size(session: &Session, table: &TablePlan) -> Result<Option<Size>> {
+pub async fn size(session: &Session, side: Side, table: &TablePlan) -> Result<Option<Size>> {
     if table.tree.is_some() || session.version_num < 140_000 {
         return Ok(None);
     }
     let sql = "SELECT pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8, \
         pg_catalog.pg_table_size(c.oid) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am a ON a.oid = c.relam \
-        WHERE c.oid = $1 AND a.amname = 'heap'";
+        WHERE c.oid = $1::text::pg_catalog.regclass AND a.amname = 'heap'";
     let attempt = format!("measuring {}", table.display);
-    let row = session.query_opt(sql, &[&table.oid]).await;
-    let row = row.map_err(Error::on(Side::Source, attempt))?;
+    let row = session.query_opt(sql, &[&table.quoted()]).await;
+    let row = row.map_err(Error::on(side, attempt))?;
     Ok(row.map(|row| Size {
         blocks: row.get(0),
         bytes: row.get(1),

@@ -6,8 +6,9 @@ use std::time::Instant;
 use super::Begun;
 use crate::cli::{Options, Verify};
 use crate::copy::slice::{self, Range};
+use crate::copy::throttle::Throttle;
 use crate::copy::{self, Job};
-use crate::error::Result;
+use crate::error::{Result, Side};
 use crate::ledger::{AllSettled, Ledger, Settled, Slicing};
 use crate::patience::Patience;
 use crate::plan::TablePlan;
@@ -63,6 +64,7 @@ pub(super) async fn rows(
         patience: patience.clone(),
         stall_timeout: options.stall_timeout,
         memory: options.memory,
+        throttle: options.throttle.map(Throttle::new),
     };
     let job = Arc::new(Job::new(shared, tables).await?);
     let copied = tokio::select! {
@@ -122,7 +124,7 @@ async fn laid(
     let reader = readers.lease().await?;
     let mut laid = 0;
     for (table, kept) in tables.iter().zip(kept) {
-        let ranges = slice::cut(slice::size(&reader, table).await?, jobs, kept);
+        let ranges = slice::cut(slice::size(&reader, Side::Source, table).await?, jobs, kept);
         if !ranges.is_empty() {
             let shape = seal::shape_now(&reader, table).await?;
             ledger.lay(slicing, table, &shape, &ranges).await?;

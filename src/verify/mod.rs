@@ -1,6 +1,7 @@
 //! In: what the copy counted and digested, the snapshot, and the target. Out: for each table whether the target holds the
 //! same rows. It shares framing and the digest with the copy, and the converter with nobody: that is checked in `sample`.
 
+mod back;
 pub mod command;
 pub mod cutover;
 pub mod differ;
@@ -9,23 +10,19 @@ mod sample;
 pub mod seal;
 mod texts;
 
+use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use codec::convert::Converter;
-use codec::digest::Digest;
 use futures::StreamExt;
 use futures::stream::{self, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::Verify;
 use crate::connect::{Session, quote};
-use crate::copy::convert::reread;
-use crate::copy::read::Reader;
-use crate::copy::slice::Range;
 use crate::copy::{Copied, Job};
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
+use back::Back;
 use differ::Sides;
 
 /// What verification found for one table.
@@ -48,19 +45,31 @@ pub struct Verdict {
 
 /// Verifies and seals all tables, `jobs` at a time, while the snapshot is held.
 pub async fn all(
-    job: &Job,
+    job: &Arc<Job>,
     tables: &[TablePlan],
     totals: &[(Copied, Option<String>)],
     level: Verify,
     jobs: usize,
 ) -> Result<Vec<Verdict>> {
+    let mut backs = match level {
+        Verify::Full => back::all(job, tables, jobs).await?,
+        Verify::None | Verify::Counts => HashMap::new(),
+    };
     let sessions = |(table, (copied, seal)): (&TablePlan, &(Copied, Option<String>))| {
         let (table, copied, seal) = (table.clone(), copied.clone(), seal.clone());
+        let back = backs.remove(&table.oid).unwrap_or_default();
         async move {
             let source = job.readers.lease().await?;
             let target = job.target.connect().await?;
             crate::ledger::no_longer_than(&target, job.stall_timeout).await?;
-            let verdict = one(job, (&source, &target), &table, &copied, seal, level).await;
+            let verdict = one(
+                job,
+                (&source, &target),
+                &table,
+                (&copied, seal, back),
+                level,
+            )
+            .await;
             verdict.map_err(|e| e.during(format!("verifying {}", table.display)))
         }
     };
@@ -74,8 +83,7 @@ async fn one(
     job: &Job,
     (source, target): (&Session, &Session),
     table: &TablePlan,
-    copied: &Copied,
-    seal: Option<String>,
+    (copied, seal, back): (&Copied, Option<String>, Back),
     level: Verify,
 ) -> Result<Verdict> {
     // Counted by a query that knows nothing of slices.
@@ -93,7 +101,6 @@ async fn one(
         Verify::None => {}
         Verify::Counts => verdict.target_rows = Some(count(target, Side::Target, table).await?),
         Verify::Full => {
-            let back = read_back(target, table, job.stall_timeout).await?;
             verdict.target_rows = Some(back.rows);
             verdict.sent_digest = Some(copied.digest.to_string());
             verdict.target_digest = Some(back.digest.to_string());
@@ -157,57 +164,4 @@ async fn count(session: &Session, side: Side, table: &TablePlan) -> Result<u64> 
         .await
         .map_err(Error::on(side, format!("counting {}", table.display)))?;
     Ok(row.get::<_, i64>(0).unsigned_abs())
-}
-
-struct Back {
-    rows: u64,
-    digest: Digest,
-}
-
-/// Reads the table back from the target and digests it; the order does not matter.
-async fn read_back(target: &Session, table: &TablePlan, limit: Duration) -> Result<Back> {
-    let mut reader = Reader::open(target, Side::Target, table, Range::WHOLE).await?;
-    let converter: Arc<Converter> = Arc::new(reread(table));
-    let mut digest = Digest::default();
-    let mut running = stream::FuturesUnordered::new();
-    let silent = || {
-        Error::new(Side::Target, format!("reading {} back", table.display))
-            .because(format!("no row has come for {limit:?}"))
-            .passing()
-    };
-    loop {
-        let next = tokio::time::timeout(limit, reader.next()).await;
-        let Some(batch) = next.map_err(|_| silent())?? else {
-            break;
-        };
-        let converter = converter.clone();
-        let (reply, answer) = tokio::sync::oneshot::channel();
-        rayon::spawn(move || {
-            let _ = reply.send(converter.digest(&batch));
-        });
-        running.push(answer);
-        if running.len() >= 4 {
-            merge(&mut digest, running.next().await, table)?;
-        }
-    }
-    while !running.is_empty() {
-        merge(&mut digest, running.next().await, table)?;
-    }
-    Ok(Back {
-        rows: reader.finish()?,
-        digest,
-    })
-}
-
-type Answer = std::result::Result<
-    std::result::Result<codec::convert::Converted, codec::error::Error>,
-    tokio::sync::oneshot::error::RecvError,
->;
-
-fn merge(digest: &mut Digest, answer: Option<Answer>, table: &TablePlan) -> Result<()> {
-    let attempt = || format!("digesting {}", table.display);
-    let Some(answer) = answer else { return Ok(()) };
-    let found = answer.map_err(Error::on(Side::Internal, attempt()))?;
-    digest.merge(found.map_err(Error::on(Side::Target, attempt()))?.digest);
-    Ok(())
 }

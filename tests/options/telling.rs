@@ -163,3 +163,15 @@ fn the_two_ends_may_stand_in_the_environment() {
     assert_eq!(outcome.code, 0, "{}", outcome.everything());
     pair.same_answer("SELECT id, v::real[]::text FROM items ORDER BY id");
 }
+
+/// 3 MB at 1 MB a second, by two jobs: what is read may be a batch ahead at most. A pause is no stall.
+#[test]
+fn a_throttled_copy_takes_the_time_that_its_bytes_need() {
+    let pair = Pair::with(
+        "CREATE TABLE wide (id int PRIMARY KEY, v vector(2), pad text STORAGE PLAIN);
+        INSERT INTO wide SELECT i, '[1,2]', repeat('x', 3072) FROM generate_series(1, 1024) i",
+    );
+    let outcome = pair.copy(&["--throttle", "1MB", "--stall-timeout", "1s", "-j", "2"]);
+    let seconds = &outcome.report()["seconds"]["copy"];
+    assert!(seconds.as_f64().is_some_and(|s| s >= 3.0), "{seconds}");
+}

@@ -1,0 +1,149 @@
+//! In: the target, and the tables that were copied. Out: the digest of what it holds of each, read back in slices by as many connections as
+//! copied it. Its slices are cut by the target's own blocks: they are not those of the copy.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use codec::convert::{Converted, Converter};
+use codec::digest::Digest;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
+
+use crate::connect::Session;
+use crate::copy::Job;
+use crate::copy::convert::reread;
+use crate::copy::read::Reader;
+use crate::copy::slice::{self, Range};
+use crate::error::{Error, Result, Side};
+use crate::ledger;
+use crate::plan::TablePlan;
+
+/// Rows read back, in any order.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Back {
+    pub rows: u64,
+    pub digest: Digest,
+}
+
+/// Batches of one connection in the pool.
+const IN_POOL: usize = 4;
+
+/// By the tables' OIDs on the source.
+pub(super) async fn all(
+    job: &Arc<Job>,
+    tables: &[TablePlan],
+    jobs: usize,
+) -> Result<HashMap<u32, Back>> {
+    let session = connect(job).await?;
+    let mut slices = Vec::new();
+    for table in tables {
+        let size = slice::size(&session, Side::Target, table).await?;
+        let ranges = slice::cut(size, jobs, &[]);
+        let bytes = size.map_or(0, |size| size.bytes);
+        slices.push((bytes, table.oid, ranges));
+    }
+    // The largest first, as they were copied.
+    slices.sort_by_key(|(bytes, ..)| std::cmp::Reverse(*bytes));
+    let queue: VecDeque<(u32, Range)> = slices
+        .into_iter()
+        .flat_map(|(_, oid, ranges)| ranges.into_iter().map(move |range| (oid, range)))
+        .collect();
+    let workers = jobs.min(queue.len());
+    let queue = Arc::new(Mutex::new(queue));
+    let mut running = JoinSet::new();
+    let mut idle = Some(session);
+    for _ in 0..workers {
+        running.spawn(worker(job.clone(), queue.clone(), idle.take()));
+    }
+    let mut all: HashMap<u32, Back> = HashMap::new();
+    while let Some(ended) = running.join_next().await {
+        let ended = ended.map_err(Error::on(Side::Internal, "waiting for the reading back"))?;
+        for (oid, part) in ended? {
+            let back = all.entry(oid).or_default();
+            back.rows += part.rows;
+            back.digest.merge(part.digest);
+        }
+    }
+    Ok(all)
+}
+
+async fn connect(job: &Job) -> Result<Session> {
+    let session = job.target.connect().await?;
+    ledger::no_longer_than(&session, job.stall_timeout).await?;
+    Ok(session)
+}
+
+async fn worker(
+    job: Arc<Job>,
+    queue: Arc<Mutex<VecDeque<(u32, Range)>>>,
+    session: Option<Session>,
+) -> Result<Vec<(u32, Back)>> {
+    let session = match session {
+        Some(session) => session,
+        None => connect(&job).await?,
+    };
+    let next = || queue.lock().ok().and_then(|mut queue| queue.pop_front());
+    let mut backs = Vec::new();
+    while let Some((oid, range)) = next() {
+        let table = job.table(oid)?;
+        let back = slice_back(&session, table, range, job.stall_timeout).await;
+        let back = back.map_err(|e| e.during(format!("verifying {}", table.display)))?;
+        backs.push((oid, back));
+    }
+    Ok(backs)
+}
+
+async fn slice_back(
+    target: &Session,
+    table: &TablePlan,
+    range: Range,
+    limit: Duration,
+) -> Result<Back> {
+    let mut reader = Reader::open(target, Side::Target, table, range).await?;
+    let converter: Arc<Converter> = Arc::new(reread(table));
+    let mut digest = Digest::default();
+    let mut running = FuturesUnordered::new();
+    let silent = || {
+        Error::new(Side::Target, format!("reading {} back", table.display))
+            .because(format!("no row has come for {limit:?}"))
+            .passing()
+    };
+    loop {
+        let next = tokio::time::timeout(limit, reader.next()).await;
+        let Some(batch) = next.map_err(|_| silent())?? else {
+            break;
+        };
+        let converter = converter.clone();
+        let (reply, answer) = oneshot::channel();
+        rayon::spawn(move || {
+            let _ = reply.send(converter.digest(&batch));
+        });
+        running.push(answer);
+        if running.len() >= IN_POOL {
+            merge(&mut digest, running.next().await, table)?;
+        }
+    }
+    while !running.is_empty() {
+        merge(&mut digest, running.next().await, table)?;
+    }
+    Ok(Back {
+        rows: reader.finish()?,
+        digest,
+    })
+}
+
+type Answer = std::result::Result<
+    std::result::Result<Converted, codec::error::Error>,
+    oneshot::error::RecvError,
+>;
+
+fn merge(digest: &mut Digest, answer: Option<Answer>, table: &TablePlan) -> Result<()> {
+    let attempt = || format!("digesting {}", table.display);
+    let Some(answer) = answer else { return Ok(()) };
+    let found = answer.map_err(Error::on(Side::Internal, attempt()))?;
+    digest.merge(found.map_err(Error::on(Side::Target, attempt()))?.digest);
+    Ok(())
+}
