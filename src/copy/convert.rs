@@ -141,7 +141,7 @@ pub struct Part {
     pub rest: Batch,
 }
 
-/// A batch is about 1 MiB and usually leaves in one part: `real[]` from dense vectors twice its size.
+/// A batch usually leaves in one part: `real[]` from dense vectors is twice its size.
 const PART_BYTES: usize = 4 * BATCH_BYTES;
 
 /// Converts a batch in the pool, or its first part, into `buffer`; `rejects`: without the rows that cannot be converted. None when the
