@@ -1,22 +1,26 @@
-//! In: the steps after the data. Out: views, indexes, constraints, keys and triggers on the target, and what it refused. A vector
-//! index is built outside of any transaction that might roll back, and one at a time.
+//! In: the steps after the data. Out: views, indexes, constraints, keys and triggers on the target, and what it refused. Ordinary indexes are
+//! built several at a time, a vector index alone and outside of any transaction that might roll back.
 
+mod building;
 pub mod finish;
+mod indexes;
+mod means;
 pub mod probe;
+mod queue;
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::Mutex;
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use futures::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use crate::connect::{Endpoint, Session};
 use crate::error::{Error, Result};
 use crate::ledger;
 use crate::patience::Patience;
-use crate::progress::human_time;
 use crate::schema::{Phase, Step, run_step, run_whole};
+use building::Building;
+use indexes::Indexes;
+pub use queue::Tables;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Built {
@@ -95,21 +99,45 @@ pub struct Notes<'a> {
     pub patience: &'a Patience,
     /// How long a step may wait for somebody's lock.
     pub stall_timeout: Duration,
+    /// The source's.
+    pub tables: Tables,
 }
 
-/// All that comes after the data, in the order in which it may.
+/// All that comes after the data, in the order in which it may, with word of how far the indexes are.
 pub async fn build(
     target: &Endpoint,
     steps: &[Step],
     jobs: usize,
     notes: &Notes<'_>,
 ) -> Result<AfterData> {
+    let building = Building::default();
+    tokio::select! {
+        done = in_order(target, steps, jobs, notes, &building) => done,
+        never = building::tell(target, &building) => match never {},
+    }
+}
+
+async fn in_order(
+    target: &Endpoint,
+    steps: &[Step],
+    jobs: usize,
+    notes: &Notes<'_>,
+    building: &Building,
+) -> Result<AfterData> {
     let session = connect(target, notes).await?;
     let mut after = AfterData::default();
     each(&session, steps, Phase::Session, notes, &mut after).await?;
     // pg_dump's own settings wait for ever.
     ledger::no_longer_than(&session, notes.stall_timeout).await?;
-    ordinary(target, steps, Phase::Index, jobs, notes, &mut after).await?;
+    let indexes = Indexes {
+        target,
+        session: &session,
+        jobs,
+        notes,
+        building,
+    };
+    let index = of(steps, Phase::Index);
+    indexes.ordinary(index, &mut after).await?;
     for phase in [
         Phase::Definition,
         Phase::Attach,
@@ -119,8 +147,10 @@ pub async fn build(
     ] {
         each(&session, steps, phase, notes, &mut after).await?;
     }
-    ordinary(target, steps, Phase::ViewIndex, jobs, notes, &mut after).await?;
-    each(&session, steps, Phase::VectorIndex, notes, &mut after).await?;
+    let of_views = of(steps, Phase::ViewIndex);
+    indexes.ordinary(of_views, &mut after).await?;
+    let vector = of(steps, Phase::VectorIndex);
+    indexes.vector(vector, &mut after).await?;
     each(&session, steps, Phase::Late, notes, &mut after).await?;
     Ok(after)
 }
@@ -164,68 +194,9 @@ async fn one(session: &Session, step: &Step, notes: &Notes<'_>) -> Result<f64> {
     let note = ledger::step_done(notes.run, step);
     if step.phase == Phase::VectorIndex {
         probe::worker_answers(session).await?;
-        vector_index(session, step, &note).await?;
-    } else {
-        run_whole(session, step, &note).await?;
     }
+    run_whole(session, step, &note).await?;
     crate::fail::point("after-step");
     notes.patience.progress();
     Ok(started.elapsed().as_secs_f64())
-}
-
-/// Ordinary indexes, `jobs` at a time; those of one table in their order, since each constraint locks it.
-async fn ordinary(
-    target: &Endpoint,
-    steps: &[Step],
-    phase: Phase,
-    jobs: usize,
-    notes: &Notes<'_>,
-    after: &mut AfterData,
-) -> Result<()> {
-    let mut tables: Vec<(Option<u32>, Vec<&Step>)> = Vec::new();
-    for step in of(steps, phase) {
-        match tables.iter_mut().find(|(table, _)| *table == step.table) {
-            Some((_, steps)) => steps.push(step),
-            None => tables.push((step.table, vec![step])),
-        }
-    }
-    let workers = jobs.min(tables.len());
-    let queue: Mutex<VecDeque<Vec<&Step>>> =
-        Mutex::new(tables.into_iter().map(|(_, steps)| steps).collect());
-    let next = || queue.lock().ok().and_then(|mut q| q.pop_front());
-    let worker = || async {
-        let session = connect(target, notes).await?;
-        let mut after = AfterData::default();
-        while let Some(steps) = next() {
-            for step in steps {
-                after.note(step, one(&session, step, notes).await)?;
-            }
-        }
-        Ok::<_, Error>(after)
-    };
-    for one in try_join_all((0..workers).map(|_| worker())).await? {
-        after.built.extend(one.built);
-        after.failed.extend(one.failed);
-    }
-    Ok(())
-}
-
-/// CREATE INDEX is silent until it is done, which may take hours: somebody has to say that it goes on.
-async fn vector_index(session: &Session, step: &Step, note: &str) -> Result<()> {
-    let started = Instant::now();
-    tracing::info!("building {}", step.object);
-    let building = run_whole(session, step, note);
-    tokio::pin!(building);
-    let mut tick = tokio::time::interval(Duration::from_secs(10));
-    tick.tick().await;
-    loop {
-        tokio::select! {
-            done = &mut building => {
-                done?;
-                tracing::info!("{} built in {}", step.object, human_time(started.elapsed()));
-                return Ok(());
-            }
-            _ = tick.tick() => tracing::info!("building {}: {} so far", step.object, human_time(started.elapsed())),
-        }
-    }
 }

@@ -47,6 +47,7 @@ pub(super) async fn after_rows(
         done: ledger.steps(*run).await?,
         patience,
         stall_timeout: options.stall_timeout,
+        tables: after_data::Tables::of(&source.relations),
     };
     let steps = &recorded.steps;
     let mut after_data =

@@ -32,7 +32,7 @@ pub enum Phase {
     BeforeData,
     /// pg_dump's settings for its second section.
     Session,
-    /// Ordinary indexes and the constraints that are indexes; those of one table never run at the same time.
+    /// Ordinary indexes and the constraints that are indexes.
     Index,
     /// Views, rules and functions that could not be made before a primary key was there.
     Definition,

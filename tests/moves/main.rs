@@ -4,6 +4,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod builds;
 mod columns;
 mod indexes;
 mod odd;
