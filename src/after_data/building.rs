@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 use crate::connect::{Endpoint, Session};
 use crate::error::Result;
@@ -195,20 +195,16 @@ impl Monitor {
             Ok(Ok(parts)) => parts,
             Ok(Err(error)) => {
                 tracing::debug!("{}", error.chain());
-                self.give_up();
+                (self.session, self.lost) = (None, true);
                 HashMap::new()
             }
+            // Its answer may come when nobody waits for it any more.
             Err(_) => {
-                self.give_up();
+                self.session = None;
                 HashMap::new()
             }
         };
         self.with_rates(parts)
-    }
-
-    fn give_up(&mut self) {
-        self.session = None;
-        self.lost = true;
     }
 
     async fn ask(&mut self, target: &Endpoint, now: &[One]) -> Result<HashMap<i32, Part>> {
@@ -216,17 +212,13 @@ impl Monitor {
             Some(session) => session,
             none => none.insert(target.connect().await?),
         };
-        let mut parts = HashMap::new();
-        for one in now {
-            let Some(mut part) = part(session, one).await else {
-                continue;
-            };
+        let mut parts = parts(session, now).await.unwrap_or_default();
+        for (pid, part) in &mut parts {
             if part.phase == WORKER
-                && let Some(vectors) = vectors(session, one.pid).await
+                && let Some(vectors) = vectors(session, *pid).await
             {
                 part.phase = format!("{vectors} vectors {WORKER}");
             }
-            parts.insert(one.pid, part);
         }
         Ok(parts)
     }
@@ -246,17 +238,20 @@ impl Monitor {
     }
 }
 
-/// None where the view is missing, or shows nothing of it.
-async fn part(session: &Client, one: &One) -> Option<Part> {
-    let sql = "SELECT phase, blocks_total, blocks_done, tuples_total, tuples_done FROM pg_catalog.pg_stat_progress_create_index WHERE pid = $1";
-    let row = session.query_opt(sql, &[&one.pid]).await.ok()??;
-    let number = |at: usize| row.try_get::<_, i64>(at).ok();
-    Some(Part::of(
-        row.try_get(0).ok()?,
-        (number(1)?, number(2)?),
-        (number(3)?, number(4)?),
-        one.vector,
-    ))
+/// None where the view is missing or forbidden.
+async fn parts(session: &Client, now: &[One]) -> Option<HashMap<i32, Part>> {
+    let sql = "SELECT pid, phase, blocks_total, blocks_done, tuples_total, tuples_done FROM pg_catalog.pg_stat_progress_create_index WHERE pid = ANY ($1)";
+    let pids: Vec<i32> = now.iter().map(|one| one.pid).collect();
+    let rows = session.query(sql, &[&pids]).await.ok()?;
+    // What is another role's is shown as NULL.
+    let part = |row: &Row| {
+        let number = |at: usize| row.try_get::<_, i64>(at).ok();
+        let pid = row.try_get(0).ok()?;
+        let vector = now.iter().any(|one| one.pid == pid && one.vector);
+        let (blocks, tuples) = ((number(2)?, number(3)?), (number(4)?, number(5)?));
+        Some((pid, Part::of(row.try_get(1).ok()?, blocks, tuples, vector)))
+    };
+    Some(rows.iter().filter_map(part).collect())
 }
 
 /// How many vectors the index worker has of an index that no other session can see yet: `pg_vector_index_stat` does not list it, but the
