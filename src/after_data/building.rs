@@ -212,15 +212,7 @@ impl Monitor {
             Some(session) => session,
             none => none.insert(target.connect().await?),
         };
-        let mut parts = parts(session, now).await.unwrap_or_default();
-        for (pid, part) in &mut parts {
-            if part.phase == WORKER
-                && let Some(vectors) = vectors(session, *pid).await
-            {
-                part.phase = format!("{vectors} vectors {WORKER}");
-            }
-        }
-        Ok(parts)
+        Ok(parts(session, now).await.unwrap_or_default())
     }
 
     fn with_rates(&mut self, mut parts: HashMap<i32, Part>) -> HashMap<i32, Part> {
@@ -252,20 +244,6 @@ async fn parts(session: &Client, now: &[One]) -> Option<HashMap<i32, Part>> {
         Some((pid, Part::of(row.try_get(1).ok()?, blocks, tuples, vector)))
     };
     Some(rows.iter().filter_map(part).collect())
-}
-
-/// How many vectors the index worker has of an index that no other session can see yet: `pg_vector_index_stat` does not list it, but the
-/// function behind that view asks the worker by the OID alone. The OID is that of the relation that the building session has locked and nobody
-/// else knows.
-async fn vectors(session: &Client, pid: i32) -> Option<i64> {
-    let sql = "SELECT l.relation FROM pg_catalog.pg_locks l WHERE l.pid = $1 AND l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.granted \
-        AND l.database = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()) \
-        AND NOT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = l.relation)";
-    let row = session.query_opt(sql, &[&pid]).await.ok()??;
-    let oid: u32 = row.try_get(0).ok()?;
-    let sql = "SELECT idx_tuples FROM vectors._vectors_index_stat($1)";
-    let row = session.query_one(sql, &[&oid]).await.ok()?;
-    row.try_get::<_, Option<i64>>(0).ok()?
 }
 
 #[cfg(test)]
