@@ -10,7 +10,8 @@ use tokio_postgres::Client;
 
 use crate::connect::{Endpoint, Session, quote};
 use crate::copy::read::what;
-use crate::copy::slice::Range;
+use crate::copy::slice::{self, Range, Whole};
+use crate::error::Side;
 use crate::plan::{Plan, TablePlan};
 use crate::schema::{Phase, Schema};
 
@@ -33,6 +34,15 @@ pub struct Size {
     pub rows: Option<u64>,
     /// Of the longest row, as stored. The sample's where rows is None.
     pub longest: Option<u64>,
+    pub slices: Option<Slices>,
+}
+
+/// How a table would be cut now.
+#[derive(Debug, Clone, Copy)]
+pub struct Slices {
+    pub number: usize,
+    /// Why it cannot be cut.
+    pub whole: Option<Whole>,
 }
 
 /// How fast the source gave rows.
@@ -53,7 +63,7 @@ const READ_FOR: Duration = Duration::from_secs(2);
 /// Less says nothing about the speed of much.
 const WORTH_BYTES: u64 = 1 << 20;
 
-pub async fn measure(source: &Endpoint, plan: &Plan, schema: &Schema) -> Measured {
+pub async fn measure(source: &Endpoint, plan: &Plan, schema: &Schema, jobs: usize) -> Measured {
     let mut measured = Measured::default();
     let session = match source.connect().await {
         Ok(session) => session,
@@ -72,6 +82,16 @@ pub async fn measure(source: &Endpoint, plan: &Plan, schema: &Schema) -> Measure
             "measuring the source: {}",
             crate::error::server_message(&error)
         );
+    }
+    for table in &plan.tables {
+        if let Ok(size) = slice::size(&session, Side::Source, table).await
+            && let Some(measured) = measured.tables.get_mut(&table.oid)
+        {
+            measured.slices = Some(Slices {
+                number: slice::cut(size.ok(), jobs, &[]).len(),
+                whole: size.err(),
+            });
+        }
     }
     let largest = plan.tables.iter().find(|t| !t.columns.is_empty());
     if let Some(table) = largest {

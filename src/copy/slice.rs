@@ -43,11 +43,38 @@ pub struct Size {
     pub bytes: i64,
 }
 
-/// None where it cannot be cut: a tree that is copied as a whole, a table that is no heap, a server that would read all of it for each
-/// slice (before PostgreSQL 14).
-pub async fn size(session: &Session, side: Side, table: &TablePlan) -> Result<Option<Size>> {
-    if table.tree.is_some() || session.version_num < 140_000 {
-        return Ok(None);
+/// Why a table is one slice whatever its size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// A tree that is copied through its topmost table.
+    Tree,
+    /// The server would read all of the table for each slice.
+    OldServer,
+    /// Its rows have no blocks.
+    NoHeap,
+}
+
+impl std::fmt::Display for Whole {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Whole::Tree => "its partitions are copied through it",
+            Whole::OldServer => "servers before PostgreSQL 14 read all of a table for each slice",
+            Whole::NoHeap => "it is no heap",
+        })
+    }
+}
+
+/// A table that can be cut, or why it cannot.
+pub async fn size(
+    session: &Session,
+    side: Side,
+    table: &TablePlan,
+) -> Result<std::result::Result<Size, Whole>> {
+    if table.tree.is_some() {
+        return Ok(Err(Whole::Tree));
+    }
+    if session.version_num < 140_000 {
+        return Ok(Err(Whole::OldServer));
     }
     let sql = "SELECT pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8, \
         pg_catalog.pg_table_size(c.oid) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am a ON a.oid = c.relam \
@@ -55,13 +82,14 @@ pub async fn size(session: &Session, side: Side, table: &TablePlan) -> Result<Op
     let attempt = format!("measuring {}", table.display);
     let row = session.query_opt(sql, &[&table.quoted()]).await;
     let row = row.map_err(Error::on(side, attempt))?;
-    Ok(row.map(|row| Size {
+    let size = row.map(|row| Size {
         blocks: row.get(0),
         bytes: row.get(1),
-    }))
+    });
+    Ok(size.ok_or(Whole::NoHeap))
 }
 
-/// What is left to copy. `kept` are ranges that are on the target; none of them overlap.
+/// What is left to copy; `size` is None where the table cannot be cut. `kept` are ranges that are on the target; none of them overlap.
 pub fn cut(size: Option<Size>, jobs: usize, kept: &[Range]) -> Vec<Range> {
     let Some(Size { blocks, bytes }) = size.filter(|s| s.blocks > 0) else {
         return gaps(kept);

@@ -24,6 +24,8 @@ pub struct PlanReport {
     pub settings: Vec<String>,
     /// Empty where nothing was measured.
     pub estimates: Vec<Estimate>,
+    /// What would make the run faster.
+    pub hints: Vec<String>,
     pub statements: Vec<Statement>,
 }
 
@@ -41,6 +43,10 @@ pub struct Table {
     pub longest_row_sampled: bool,
     /// How its rows travel.
     pub way: String,
+    /// None where nothing was measured.
+    pub slices: Option<usize>,
+    /// Why it is one slice whatever its size.
+    pub whole_because: Option<String>,
     pub columns: Vec<Column>,
 }
 
@@ -72,14 +78,16 @@ impl PlanReport {
         let steps = schema.steps.iter();
         let settings = steps.clone().filter(|s| s.object.starts_with("setting "));
         let estimates = measured.map(|m| estimate::estimates(plan, schema, m, options.jobs));
+        let tables: Vec<Table> = plan.tables.iter().map(|t| table(t, measured)).collect();
         PlanReport {
+            hints: hints(&tables, options.jobs),
             program: concat!("pgv2rs-copy ", env!("CARGO_PKG_VERSION")),
             source: servers.0,
             target: servers.1,
             holds: worst != Some(Severity::Problem)
                 && (worst != Some(Severity::Decision) || options.allow_findings),
             findings: plan.findings.clone(),
-            tables: plan.tables.iter().map(|t| table(t, measured)).collect(),
+            tables,
             indexes: steps.clone().filter_map(index).collect(),
             settings: settings.flat_map(Step::shown).collect(),
             estimates: estimates.unwrap_or_default(),
@@ -139,9 +147,33 @@ fn table(table: &TablePlan, measured: Option<&Measured>) -> Table {
         longest_row_bytes: size.and_then(|s| s.longest),
         longest_row_sampled: size.is_some_and(|s| s.longest.is_some() && s.rows.is_none()),
         way: way(table),
+        slices: size.and_then(|s| s.slices).map(|s| s.number),
+        whole_because: size.and_then(|s| s.slices?.whole).map(|w| w.to_string()),
         columns: columns(table),
     }
 }
+
+/// A slice that is more than half of all keeps one job busy while the others have nothing left to do.
+fn hints(tables: &[Table], jobs: usize) -> Vec<String> {
+    let all: u64 = tables.iter().map(|t| t.bytes).sum();
+    let largest = tables
+        .iter()
+        .filter_map(|t| Some((t, t.bytes / t.slices? as u64)));
+    let alone = largest.filter(|(_, slice)| jobs > 1 && *slice > all / 2 && *slice > WORTH_A_HINT);
+    let said = |(table, slice): (&Table, u64)| {
+        let because = table.whole_because.as_deref();
+        format!(
+            "one slice of {} is {} % of all bytes, and one of the {jobs} jobs alone copies it{}",
+            table.table,
+            slice * 100 / all.max(1),
+            because.map_or(String::new(), |why| format!(": {why}"))
+        )
+    };
+    alone.map(said).collect()
+}
+
+/// Less is copied before anybody has read a hint.
+const WORTH_A_HINT: u64 = 256 << 20;
 
 fn way(table: &TablePlan) -> String {
     let form = if table.text() { "text" } else { "binary" };
@@ -169,5 +201,37 @@ fn statement(step: &Step) -> Statement {
         phase: step.phase,
         object: step.object.clone(),
         sql: step.shown_script(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(name: &str, gigabytes: u64, slices: usize) -> Table {
+        Table {
+            table: name.into(),
+            rows: None,
+            rows_are: "unknown",
+            bytes: gigabytes << 30,
+            heap_bytes: None,
+            toast_bytes: None,
+            longest_row_bytes: None,
+            longest_row_sampled: false,
+            way: String::new(),
+            slices: Some(slices),
+            whole_because: (slices == 1).then(|| "it is no heap".to_string()),
+            columns: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_slice_that_is_most_of_the_run_is_named_where_there_are_several_jobs() {
+        let tables = [of("a", 6, 1), of("b", 4, 16)];
+        let said = "one slice of a is 60 % of all bytes, and one of the 2 jobs alone copies it: it is no heap";
+        assert_eq!(hints(&tables, 2), [said]);
+        assert!(hints(&tables, 1).is_empty());
+        assert!(hints(&[of("a", 4, 1), of("b", 6, 16)], 2).is_empty());
+        assert!(hints(&[], 2).is_empty());
     }
 }

@@ -52,6 +52,14 @@ impl PlanReport {
                 line(&mut out, format_args!("    {text}"));
             }
         }
+        if !self.hints.is_empty() {
+            line(&mut out, format_args!("\nHints"));
+        }
+        for hint in &self.hints {
+            for text in wrapped(hint, width.saturating_sub(2)) {
+                line(&mut out, format_args!("  {text}"));
+            }
+        }
         findings::text(&mut out, &self.findings);
         out
     }
@@ -127,11 +135,16 @@ fn table_lines(out: &mut String, table: &Table, width: usize) {
         (Some(n), false) => format!(", longest row {n} bytes as stored"),
         (Some(n), true) => format!(", longest row of a sample {n} bytes as stored"),
     };
+    let slices = match (table.slices, &table.whole_because) {
+        (Some(1), Some(why)) => format!(" in one slice, since {why}"),
+        (Some(n), _) => format!(" in {}", count_of(n, "slice")),
+        (None, _) => String::new(),
+    };
     let (name, bytes) = (&table.table, size(table.bytes));
     line(
         out,
         format_args!(
-            "  {name:width$}  {rows}, {bytes}{parts}{longest}; {}",
+            "  {name:width$}  {rows}, {bytes}{parts}{longest}; {}{slices}",
             table.way
         ),
     );

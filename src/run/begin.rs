@@ -229,7 +229,7 @@ async fn said(
     schema: &Schema,
 ) -> Result<String> {
     let measured = match options.dry_run && plan.worst() != Some(Severity::Problem) {
-        true => Some(measure::measure(&options.source, plan, schema).await),
+        true => Some(measure::measure(&options.source, plan, schema, options.jobs).await),
         false => None,
     };
     let vectors = match (&target.vectors_installed, &target.vectors_available) {

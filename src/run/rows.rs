@@ -124,7 +124,8 @@ async fn laid(
     let reader = readers.lease().await?;
     let mut laid = 0;
     for (table, kept) in tables.iter().zip(kept) {
-        let ranges = slice::cut(slice::size(&reader, Side::Source, table).await?, jobs, kept);
+        let size = slice::size(&reader, Side::Source, table).await?;
+        let ranges = slice::cut(size.ok(), jobs, kept);
         if !ranges.is_empty() {
             let shape = seal::shape_now(&reader, table).await?;
             ledger.lay(slicing, table, &shape, &ranges).await?;

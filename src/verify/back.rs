@@ -40,7 +40,7 @@ pub(super) async fn all(
     let session = connect(job).await?;
     let mut slices = Vec::new();
     for table in tables {
-        let size = slice::size(&session, Side::Target, table).await?;
+        let size = slice::size(&session, Side::Target, table).await?.ok();
         let ranges = slice::cut(size, jobs, &[]);
         let bytes = size.map_or(0, |size| size.bytes);
         slices.push((bytes, table.oid, ranges));

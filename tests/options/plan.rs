@@ -189,3 +189,31 @@ fn output_without_dry_run_is_a_usage_error() {
     assert_eq!(outcome.code, 2);
     outcome.says(&["--dry-run"]);
 }
+
+/// Asked of the ledger of a run that is killed when it has laid them out.
+#[test]
+fn the_plan_says_in_how_many_slices_each_table_comes() {
+    let pair = Pair::with(
+        "CREATE TABLE big (id int, pad text STORAGE PLAIN, v vector(2)); INSERT INTO big SELECT i, repeat('x', 4000), '[1,2]' FROM generate_series(1, 6000) i;
+         CREATE TABLE small (id int, v vector(2)); INSERT INTO small VALUES (1, '[1,2]');
+         CREATE TYPE mood AS ENUM ('a', 'b', 'c', 'd'); CREATE TABLE tree (k mood, v vector(2)) PARTITION BY HASH (k);
+         CREATE TABLE tree_0 PARTITION OF tree FOR VALUES WITH (MODULUS 2, REMAINDER 0); CREATE TABLE tree_1 PARTITION OF tree FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+         INSERT INTO tree VALUES ('a', '[1,2]'), ('b', NULL), ('c', '[3,4]'), ('d', NULL)",
+    );
+    let outcome = pair.run(&["--dry-run", "-j", "2"]);
+    outcome.says(&["binary COPY of 2 partitions through it in one slice, since "]);
+    let plan = json(&pair.run(&["--dry-run", "--output", "json", "-j", "2"]));
+    pair.killed_at("laid", &["-j", "2"]);
+    let laid = "SELECT count(*) FROM pgv2rs.slice WHERE \"table\" = '\"public\".\"{}\"'";
+    for (table, several) in [("big", true), ("small", false), ("tree", false)] {
+        let tables = plan["tables"].as_array().into_iter().flatten();
+        let name = format!("public.{table}");
+        let said = tables.into_iter().find(|t| t["table"] == *name);
+        let said = said.map_or(&Value::Null, |t| &t["slices"]);
+        assert_eq!(
+            said.to_string(),
+            pair.target.one(&laid.replace("{}", table))
+        );
+        assert_eq!(said.as_u64() > Some(1), several, "{name}: {said}");
+    }
+}
