@@ -193,11 +193,14 @@ mod tests {
         assert_eq!(time("90"), Ok(Duration::from_secs(90)));
         assert_eq!(time("1.5min"), Ok(Duration::from_secs(90)));
         assert_eq!(time("0s"), Ok(Duration::ZERO));
-        assert_eq!(size("64MB"), Ok(64_000_000));
+        assert_eq!(size("64MB"), Ok(64 * 1024 * 1024));
+        assert_eq!(rate("20 kB/s"), rate("20kB"));
+        assert_eq!(rate("20kB"), Ok(20 * 1024));
         for bad in ["", "s", "5 parsecs", "-1s", "1e9"] {
             assert!(time(bad).is_err(), "{bad}");
         }
         assert!(size("64").is_err() && size("1kB").is_err());
+        assert!(rate("0MB").is_err() && rate("64").is_err());
     }
 
     #[test]
