@@ -84,13 +84,15 @@ pub async fn measure(source: &Endpoint, plan: &Plan, schema: &Schema, jobs: usiz
         );
     }
     for table in &plan.tables {
-        if let Ok(size) = slice::size(&session, Side::Source, table).await
-            && let Some(measured) = measured.tables.get_mut(&table.oid)
-        {
-            measured.slices = Some(Slices {
-                number: slice::cut(size.ok(), jobs, &[]).len(),
-                whole: size.err(),
-            });
+        match slice::size(&session, Side::Source, table).await {
+            Ok(size) => {
+                let measured = measured.tables.entry(table.oid).or_default();
+                measured.slices = Some(Slices {
+                    number: slice::cut(size.ok(), jobs, &[]).len(),
+                    whole: size.err(),
+                });
+            }
+            Err(error) => tracing::warn!("{}", error.chain()),
         }
     }
     let largest = plan.tables.iter().find(|t| !t.columns.is_empty());

@@ -87,11 +87,12 @@ pub fn estimates(plan: &Plan, schema: &Schema, measured: &Measured, jobs: usize)
 /// From the reading speed just measured: nothing else of these two servers is known.
 fn time(plan: &Plan, measured: &Measured, jobs: usize) -> Option<Estimate> {
     let reading = measured.reading.as_ref()?;
-    let total: u64 = plan.tables.iter().map(|t| t.bytes.unsigned_abs()).sum();
     let speed = reading.bytes as f64 / reading.seconds.max(1e-6);
-    let largest = plan.tables.first().map_or(0, |t| t.bytes.unsigned_abs());
-    // A table is read by one job: no number of jobs makes the largest faster.
-    let alone = (total / jobs.max(1) as u64).max(largest) as f64 / speed;
+    let tables = plan.tables.iter().map(|t| {
+        let slices = measured.tables.get(&t.oid).and_then(|s| s.slices);
+        (t.bytes.unsigned_abs(), slices.map_or(1, |s| s.number))
+    });
+    let alone = of_one_job(&tables.collect::<Vec<_>>(), jobs) as f64 / speed;
     Some(Estimate {
         what: "time to copy and verify",
         unit: Unit::Seconds,
@@ -105,6 +106,13 @@ fn time(plan: &Plan, measured: &Measured, jobs: usize) -> Option<Estimate> {
             reading.bytes as f64 / 1e6
         ),
     })
+}
+
+/// Bytes that the busiest job reads, of tables with their slices: a slice is read by one job.
+fn of_one_job(tables: &[(u64, usize)], jobs: usize) -> u64 {
+    let total: u64 = tables.iter().map(|(bytes, _)| bytes).sum();
+    let slices = tables.iter().map(|(bytes, n)| bytes / (*n).max(1) as u64);
+    (total / jobs.max(1) as u64).max(slices.max().unwrap_or(0))
 }
 
 struct VectorIndex {
@@ -184,4 +192,17 @@ fn difference(change: &TypeChange) -> i64 {
         TargetType::Svector => return 0,
     };
     to - from
+}
+
+#[cfg(test)]
+mod tests {
+    use super::of_one_job;
+
+    #[test]
+    fn jobs_share_the_slices_of_a_table_and_no_slice() {
+        assert_eq!(of_one_job(&[(8000, 32)], 4), 2000);
+        assert_eq!(of_one_job(&[(8000, 1), (2000, 8)], 4), 8000);
+        assert_eq!(of_one_job(&[(8000, 32)], 1), 8000);
+        assert_eq!(of_one_job(&[], 2), 0);
+    }
 }
