@@ -163,10 +163,10 @@ fn hints(tables: &[Table], jobs: usize) -> Vec<String> {
     let said = |(table, slice): (&Table, u64)| {
         let because = table.whole_because.as_deref();
         format!(
-            "one slice of {} is {} % of all bytes, and one of the {jobs} jobs alone copies it{}",
+            "one slice of {} is {} % of all bytes{}: one of the {jobs} jobs copies it, and the others will have nothing left to do",
             table.table,
             slice * 100 / all.max(1),
-            because.map_or(String::new(), |why| format!(": {why}"))
+            because.map_or(String::new(), |why| format!(" ({why})"))
         )
     };
     alone.map(said).collect()
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn a_slice_that_is_most_of_the_run_is_named_where_there_are_several_jobs() {
         let tables = [of("a", 6, 1), of("b", 4, 16)];
-        let said = "one slice of a is 60 % of all bytes, and one of the 2 jobs alone copies it: it is no heap";
+        let said = "one slice of a is 60 % of all bytes (it is no heap): one of the 2 jobs copies it, and the others will have nothing left to do";
         assert_eq!(hints(&tables, 2), [said]);
         assert!(hints(&tables, 1).is_empty());
         assert!(hints(&[of("a", 4, 1), of("b", 6, 16)], 2).is_empty());
