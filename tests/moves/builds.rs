@@ -130,9 +130,9 @@ fn what_somebody_has_chosen_for_the_database_or_the_connection_stays() {
     assert_eq!(pair.target.one(SEEN), "3MB 1|2");
 }
 
-/// What a run says that builds this index of `t`, for as long as it takes to ask the target twice; and how much of the table lies before
-/// the row that the build stands at, in percent.
-fn said_of(index: &str) -> (String, String) {
+/// How far a run says that it is, of the only index that it builds: with the words for what is done, and with the share of the table that lies
+/// before the row at which the build stands still, as the table itself has it.
+fn says_how_far(index: &str, begins: &str, does: &str) {
     let pair = Pair::with(&format!(
         "{HELD} CREATE TABLE t (id int, v vector(1)); INSERT INTO t SELECT i, ARRAY[i]::vector FROM generate_series(1, 5000) i; {index}"
     ));
@@ -152,38 +152,25 @@ fn said_of(index: &str) -> (String, String) {
     // It comes after the line that the first one was for.
     wait_until("another look", || !asked(&first[0]).is_empty());
     let before = "SELECT trunc((ctid::text::point)[0] * 100 / (pg_relation_size('t') / 8192)) FROM t WHERE id = 2500";
-    let before = pair.target.one(before);
+    let share = pair.target.one(before);
     pair.target.exec(LET_GO);
     let outcome = running.ended();
     assert_eq!(outcome.code, 0, "{}", outcome.everything());
-    (outcome.err, before)
+    let line = outcome.err.lines().find(|l| l.contains(begins));
+    let line = line.unwrap_or_else(|| panic!("{}", outcome.everything()));
+    assert!(line.contains("; INDEX public.slow for "), "{line}");
+    let ends = format!(": {does}, {share} %");
+    assert!(line.ends_with(&ends), "{ends}: {line}");
 }
 
 #[test]
 fn a_run_says_how_far_an_ordinary_index_is() {
-    let (said, share) = said_of("CREATE INDEX slow ON t (held(id))");
-    let line = said
-        .lines()
-        .find(|l| l.contains("ordinary indexes: 0 of 1 after "));
-    let line = line.unwrap_or_else(|| panic!("{said}"));
-    assert!(line.contains("; INDEX public.slow for "), "{line}");
-    assert!(
-        line.ends_with(&format!(": scanning table, {share} %")),
-        "{share}: {line}"
-    );
+    let index = "CREATE INDEX slow ON t (held(id))";
+    says_how_far(index, "ordinary indexes: 0 of 1 after ", "scanning table");
 }
 
 #[test]
 fn a_run_says_how_far_a_vector_index_is() {
-    let (said, share) =
-        said_of("CREATE INDEX near ON t USING hnsw (v vector_l2_ops) WHERE held(id) > 0");
-    let line = said
-        .lines()
-        .find(|l| l.contains("vector indexes: 0 of 1 after "));
-    let line = line.unwrap_or_else(|| panic!("{said}"));
-    assert!(line.contains("; INDEX public.near for "), "{line}");
-    assert!(
-        line.ends_with(&format!(": reading the table, {share} %")),
-        "{share}: {line}"
-    );
+    let index = "CREATE INDEX slow ON t USING hnsw (v vector_l2_ops) WHERE held(id) > 0";
+    says_how_far(index, "vector indexes: 0 of 1 after ", "reading the table");
 }
