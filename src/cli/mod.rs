@@ -1,17 +1,22 @@
 //! In: the arguments and two environment variables. Out: `Options`, checked as far as text alone allows. What they mean for
 //! a given pair of servers is decided in `plan`.
 
+mod options;
 mod values;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::parser::ValueSource;
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::connect::Endpoint;
 use crate::error::{Error, Result, Side};
 use crate::roles::RoleWishes;
+pub use options::{
+    Format, LogFormat, Mapping, Options, Output, Overflow, RoleMapping, SchemaSource, Scope, Task,
+    Verify, VerifyOptions, Voice,
+};
 use values::{compat_schema, longer_time, mapping, rate, role_mapping, size, time};
 
 /// Moves a database that uses pgvector to a cluster that runs PGVecto.rs: schema, rows, indexes, and the proof that
@@ -172,7 +177,7 @@ struct TargetArguments {
         env = "PGV2RS_TARGET",
         value_name = "URL",
         hide_env_values = true,
-        help_heading = "Where to"
+        help_heading = "Where from, where to"
     )]
     target: Option<String>,
 }
@@ -207,16 +212,8 @@ struct Ends {
     )]
     source: Option<String>,
 
-    /// The database on the cluster with PGVecto.rs
-    #[arg(
-        long,
-        required = true,
-        env = "PGV2RS_TARGET",
-        value_name = "URL",
-        hide_env_values = true,
-        help_heading = "Where from, where to"
-    )]
-    target: Option<String>,
+    #[command(flatten)]
+    to: TargetArguments,
 }
 
 #[derive(Args, Debug)]
@@ -285,161 +282,6 @@ Examples:
   pgv2rs-copy --source service=old --target 'host=new dbname=shop sslmode=verify-full sslrootcert=ca.crt'
   PGV2RS_SOURCE=… PGV2RS_TARGET=… pgv2rs-copy -t 'public.items' --map public.items.embedding=vecf16";
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    Native,
-    RealArray,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Output {
-    Text,
-    Json,
-    Sql,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Overflow {
-    /// Stop, naming the row
-    Error,
-    /// The largest number that vecf16 holds
-    Saturate,
-    /// Infinity
-    Infinity,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum SchemaSource {
-    Dump,
-    Existing,
-}
-
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    ValueEnum,
-    serde::Deserialize,
-    serde::Serialize,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum Verify {
-    None,
-    Counts,
-    Full,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    Text,
-    Json,
-}
-
-/// `--map schema.table.column=type`, names as the catalog has them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mapping {
-    pub schema: String,
-    pub table: String,
-    pub column: String,
-    pub to: dialect::types::TargetType,
-}
-
-/// `--role-map old=new`, names as the catalogs have them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoleMapping {
-    pub from: String,
-    pub to: String,
-}
-
-/// Patterns as in pg_dump.
-#[derive(Clone, Default)]
-pub struct Scope {
-    pub schemas: Vec<String>,
-    pub tables: Vec<String>,
-    pub excluded_tables: Vec<String>,
-}
-
-impl Scope {
-    /// But for what is excluded.
-    pub fn is_whole(&self) -> bool {
-        self.schemas.is_empty() && self.tables.is_empty()
-    }
-}
-
-/// How much is said, and where to.
-#[derive(Clone, Copy)]
-pub struct Voice {
-    pub verbose: u8,
-    pub quiet: bool,
-    pub log_format: LogFormat,
-}
-
-impl Voice {
-    /// Of a command that has no options for it.
-    pub fn plain() -> Voice {
-        Voice {
-            verbose: 0,
-            quiet: false,
-            log_format: LogFormat::Text,
-        }
-    }
-}
-
-/// What the program is to do.
-pub enum Task {
-    Move(Box<Options>),
-    Verify(Box<VerifyOptions>),
-    Status(Endpoint),
-    Clean(Endpoint),
-}
-
-/// A comparison, as the user asked for it.
-pub struct VerifyOptions {
-    pub source: Endpoint,
-    pub target: Endpoint,
-    pub scope: Scope,
-    pub jobs: usize,
-    pub report: Option<PathBuf>,
-    pub voice: Voice,
-}
-
-/// A move, as the user asked for it.
-pub struct Options {
-    pub source: Endpoint,
-    pub target: Endpoint,
-    pub scope: Scope,
-    pub mappings: Vec<Mapping>,
-    pub format: Format,
-    pub overflow: Overflow,
-    pub schema_source: SchemaSource,
-    /// The schema for pgvector's names, as the catalog has it.
-    pub compat_operators: Option<String>,
-    pub roles: RoleWishes,
-    pub dry_run: bool,
-    pub output: Output,
-    pub allow_findings: bool,
-    pub reject_table: bool,
-    pub join: bool,
-    pub jobs: usize,
-    pub memory: usize,
-    pub throttle: Option<usize>,
-    pub min_free: Option<u64>,
-    pub retry_for: Duration,
-    pub stall_timeout: Duration,
-    pub index_jobs: usize,
-    pub index_threads: u32,
-    pub verify: Verify,
-    pub pg_dump: PathBuf,
-    pub report: Option<PathBuf>,
-    pub voice: Voice,
-    /// What of the command line decides what is on the target at the end, as it was written: a run goes on with the same only.
-    pub wishes: String,
-}
-
 /// Reads the command line; prints help or a usage error and ends the program itself where clap would.
 pub fn parse() -> Result<Task> {
     let matches = Arguments::command().get_matches();
@@ -458,7 +300,7 @@ pub fn parse() -> Result<Task> {
             nothing_before_the_command(&matches)?;
             Ok(Task::Verify(Box::new(VerifyOptions {
                 source: verify.ends.source()?,
-                target: verify.ends.target()?,
+                target: verify.ends.to.target()?,
                 scope: verify.what.scope(),
                 jobs: verify.jobs.into(),
                 report: verify.says.report.clone(),
@@ -486,10 +328,6 @@ fn nothing_before_the_command(matches: &ArgMatches) -> Result<()> {
 impl Ends {
     fn source(&self) -> Result<Endpoint> {
         Endpoint::parse(Side::Source, self.source.as_deref().unwrap_or_default())
-    }
-
-    fn target(&self) -> Result<Endpoint> {
-        Endpoint::parse(Side::Target, self.target.as_deref().unwrap_or_default())
     }
 }
 
@@ -525,7 +363,7 @@ fn meaning(a: Arguments) -> Result<Options> {
     Ok(Options {
         wishes,
         source: a.ends.source()?,
-        target: a.ends.target()?,
+        target: a.ends.to.target()?,
         scope: a.what.scope(),
         mappings: a.map.iter().map(|m| mapping(m)).collect::<Result<_>>()?,
         format: a.format,
