@@ -20,11 +20,11 @@ pub struct Reader<'a> {
     session: &'a Session,
     side: Side,
     attempt: String,
-    stream: Pin<Box<CopyOutStream>>,
+    /// None once it has ended: tokio-postgres reads on from the socket only when what follows CopyDone was taken, or nobody may ask for it.
+    stream: Option<Pin<Box<CopyOutStream>>>,
     splitter: Splitter,
     gather: Gather,
     batch: Batch,
-    ended: bool,
 }
 
 /// `"schema"."table" ("a", "b")`; no list for a table without columns to copy, where an empty one is a syntax error.
@@ -89,18 +89,19 @@ impl<'a> Reader<'a> {
             session,
             side,
             attempt,
-            stream: Box::pin(stream),
+            stream: Some(Box::pin(stream)),
             splitter: Splitter::new(columns),
             gather: Gather::default(),
             batch: Batch::default(),
-            ended: false,
         })
     }
 
     /// The next batch of about `BATCH_BYTES`; None after the last. One row larger than that travels alone.
     pub async fn next(&mut self) -> Result<Option<Batch>> {
-        while !self.ended && self.batch.bytes() + self.gather.len() < BATCH_BYTES {
-            match self.stream.next().await {
+        while let Some(stream) = &mut self.stream
+            && self.batch.bytes() + self.gather.len() < BATCH_BYTES
+        {
+            match stream.next().await {
                 Some(message) => {
                     let message = message.map_err(Error::on(self.side, self.attempt.clone()))?;
                     if message.len() < ALONE_BYTES {
@@ -111,7 +112,7 @@ impl<'a> Reader<'a> {
                     }
                 }
                 None => {
-                    self.ended = true;
+                    self.stream = None;
                     self.split_gathered()?;
                     // No trailer, no end: a stream that stops early is not a shorter table.
                     self.finish()?;
