@@ -2,19 +2,23 @@
 //! environment under which pg_dump reaches it too. `parameters` says where and as whom, `tls` how; it knows the wire only as
 //! tokio-postgres shows it.
 
+mod gathered;
+mod login;
 pub mod parameters;
 mod password_file;
 mod service_file;
 mod session;
+mod socket;
 mod tls;
 
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding, SslMode};
-use tokio_postgres::{CancelToken, Config};
 
 use crate::error::{Error, Result, Side};
+use login::{Cancel, Unreached};
 use parameters::{Parameters, Place};
 pub use session::{FULL_NAMES, NAMES_IN_FULL, SAME_TEXT, Session};
 use tls::{Mode, Tls};
@@ -31,9 +35,6 @@ pub struct Endpoint {
     reached: Arc<Mutex<Option<Reached>>>,
     cancels: Arc<Mutex<Vec<Cancel>>>,
 }
-
-/// Of a session, and whether it still is.
-type Cancel = (Weak<()>, CancelToken);
 
 #[derive(Clone)]
 struct Reached {
@@ -222,48 +223,6 @@ impl Endpoint {
         Err(wrong.unwrap_or_else(|| Error::new(self.side, "connecting to no place at all")))
     }
 
-    /// The outer error is of connecting, None where no answer came in time; the inner one of what this program sets in its session. A role or
-    /// a database may have timeouts so short that they strike before they are lifted; then they are lifted at login.
-    async fn begun(
-        &self,
-        place: &Place,
-        mut config: Config,
-    ) -> std::result::Result<
-        std::result::Result<(Session, String), tokio_postgres::Error>,
-        Option<tokio_postgres::Error>,
-    > {
-        // The library's own limit ends with TCP's handshake, for each of the name's addresses; a server may be silent behind it.
-        let addresses = tokio::net::lookup_host((place.host.as_str(), place.port)).await;
-        let addresses = match place.address {
-            Some(_) => 1,
-            None => addresses.map_or(1, |a| u32::try_from(a.count()).unwrap_or(1)),
-        };
-        let limit = config.get_connect_timeout().map(|t| *t * addresses);
-        let limit = limit.unwrap_or(Duration::MAX);
-        let mut tries = 3;
-        loop {
-            tries -= 1;
-            let connecting = config.connect(self.tls.connector.clone());
-            let connected = tokio::time::timeout(limit, connecting).await;
-            let (client, connection) = connected.map_err(|_| None::<tokio_postgres::Error>)??;
-            let token = client.cancel_token();
-            match Session::begin(self.side, client, connection).await {
-                Err(error) if tries > 0 && struck(&error) => {
-                    let own = config.get_options().unwrap_or_default();
-                    let options = format!("{own} -c statement_timeout=0");
-                    config.options(options);
-                }
-                begun => {
-                    if let (Ok((session, _)), Ok(mut cancels)) = (&begun, self.cancels.lock()) {
-                        cancels.retain(|(alive, _)| alive.strong_count() > 0);
-                        cancels.push((Arc::downgrade(&session.alive), token));
-                    }
-                    return Ok(begun);
-                }
-            }
-        }
-    }
-
     fn failed(&self, place: &Place) -> Error {
         let attempt = format!("connecting to {place}/{}", self.parameters.database());
         Error::new(self.side, attempt)
@@ -316,12 +275,16 @@ impl Endpoint {
             match self.begun(place, config).await {
                 Ok(Ok(begun)) => return Ok(begun),
                 Ok(Err(error)) => return Err((self.failed(place).because(error), false)),
-                Err(None) => {
+                Err(Unreached::Silent) => {
                     let silent = self.failed(place).because("it did not answer in time");
                     let remedy = "check that it is a PostgreSQL server and that it is well; connect_timeout says how many seconds to wait";
                     return Err((silent.remedy(remedy), false));
                 }
-                Err(Some(error)) => {
+                Err(Unreached::Socket(error)) => {
+                    let silent = self.failed(place).because(error);
+                    return Err((silent.remedy(NOT_THERE), false));
+                }
+                Err(Unreached::Server(error)) => {
                     let again = worth_another_way(&error);
                     wrong = Some(error);
                     if !again {
@@ -340,24 +303,6 @@ impl Endpoint {
             }
             None => (self.failed(place), true),
         })
-    }
-
-    /// Asks the server to end whatever its sessions of this run are doing. Used when the user stops the run: closing a
-    /// socket alone does not stop an index build.
-    pub async fn cancel_all(&self) {
-        let tokens = self
-            .cancels
-            .lock()
-            .map(|mut c| std::mem::take(&mut *c))
-            .unwrap_or_default();
-        let connector = &self.tls.connector;
-        let cancels = tokens
-            .into_iter()
-            .filter(|(alive, _)| alive.strong_count() > 0)
-            .map(|(_, token)| (token, connector.clone()))
-            .map(|(token, connector)| async move { token.cancel_query(connector).await });
-        let all = futures::future::join_all(cancels);
-        let _ = tokio::time::timeout(Duration::from_secs(5), all).await;
     }
 
     /// libpq's environment for pg_dump, to the server that was reached: no password in the process list.
@@ -410,10 +355,7 @@ fn worth_another_way(error: &tokio_postgres::Error) -> bool {
     }
 }
 
-/// By a timeout: of a statement, or of an idle session, which is closed.
-fn struck(error: &tokio_postgres::Error) -> bool {
-    error.is_closed() || error.code().is_some_and(|c| c.code() == "57014")
-}
+const NOT_THERE: &str = "check host, port, firewall, and that the server is running";
 
 fn connect_remedy(error: &tokio_postgres::Error) -> &'static str {
     match error.code().map(|c| c.code()) {
@@ -427,7 +369,7 @@ fn connect_remedy(error: &tokio_postgres::Error) -> &'static str {
         None if error.to_string().contains("TLS") => {
             "check sslmode, and with verify-ca and verify-full sslrootcert and the certificate's dates; with verify-full the host must stand among its alternative names (subjectAltName; a common name does not count). A certificate must be of version 3: openssl x509 -req makes one with -extfile"
         }
-        None => "check host, port, firewall, and that the server is running",
+        None => NOT_THERE,
     }
 }
 

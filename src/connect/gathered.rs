@@ -1,0 +1,372 @@
+//! In: what a server sends, message by message. Out: the same, but for runs of CopyData, which become one message each: COPY OUT is one message a
+//! row, and tokio-postgres spends more on a message than a short row costs in all. The protocol lets a receiver draw no meaning from where a
+//! COPY's messages end. Written bytes pass.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
+
+/// Read from the socket at once.
+const BUFFER: usize = 64 << 10;
+/// tokio-postgres's own buffer begins with 8 KiB and is doubled, and copied, until a message fits.
+const LONGEST_RUN: usize = 32 << 10;
+/// Type and length, which counts itself.
+const HEADER: usize = 5;
+const COPY_DATA: u8 = b'd';
+
+/// What comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum First {
+    Message,
+    /// One byte: whether the server speaks TLS. If it does, what follows is no message.
+    Answer,
+    /// TLS, from the first byte on.
+    Tls,
+}
+
+pub struct Gathered<S> {
+    inner: S,
+    buffer: Box<[u8]>,
+    /// What is read and not given out yet.
+    start: usize,
+    end: usize,
+    /// Given out as it is before another message is looked for.
+    pass: usize,
+    /// The header of a run, as far as it is not given out yet.
+    header: ([u8; HEADER], usize),
+    /// CopyData from `start` up to here is a run.
+    run_end: usize,
+    /// Left of the message of the run that is being given out.
+    left: usize,
+    first: First,
+}
+
+impl<S> Gathered<S> {
+    pub fn new(inner: S, first: First) -> Gathered<S> {
+        Gathered {
+            inner,
+            buffer: vec![0; BUFFER].into(),
+            start: 0,
+            end: 0,
+            pass: 0,
+            header: ([0; HEADER], HEADER),
+            run_end: 0,
+            left: 0,
+            first,
+        }
+    }
+
+    /// Its bytes with the header, where that is all there.
+    fn message(&self, at: usize) -> Option<(u8, usize)> {
+        let header = self.buffer[at..self.end].first_chunk::<HEADER>()?;
+        let [kind, a, b, c, d] = *header;
+        // What is no length is for the reader to refuse.
+        let length = u32::from_be_bytes([a, b, c, d]).max(4) as usize;
+        Some((kind, length + 1))
+    }
+
+    /// Decides what is given out next; false: there is nothing yet.
+    fn next(&mut self) -> bool {
+        if self.start == self.end {
+            return false;
+        }
+        match self.first {
+            First::Message => {}
+            First::Answer => {
+                let tls = self.buffer[self.start] != b'N';
+                self.first = if tls { First::Tls } else { First::Message };
+                self.pass = 1;
+                return true;
+            }
+            First::Tls => {
+                self.pass = self.end - self.start;
+                return true;
+            }
+        }
+        let Some((kind, length)) = self.message(self.start) else {
+            return false;
+        };
+        let whole = |at: usize, length: usize| at + length <= self.end;
+        if kind != COPY_DATA || !whole(self.start, length) || length > LONGEST_RUN {
+            // A message that is not all there may be larger than any buffer: it passes as it comes. But a row's first half would make a
+            // message of its own of the row.
+            let waits = kind == COPY_DATA && length <= LONGEST_RUN;
+            self.pass = if waits { 0 } else { length };
+            return !waits;
+        }
+        let (mut at, mut payload) = (self.start, 0);
+        while let Some((COPY_DATA, length)) = self.message(at)
+            && whole(at, length)
+            && payload + length <= LONGEST_RUN
+        {
+            at += length;
+            payload += length - HEADER;
+        }
+        let length = u32::try_from(payload + 4).unwrap_or(u32::MAX);
+        let [a, b, c, d] = length.to_be_bytes();
+        self.header = ([COPY_DATA, a, b, c, d], 0);
+        (self.run_end, self.left) = (at, 0);
+        true
+    }
+
+    fn give(&mut self, to: &mut ReadBuf<'_>) {
+        if self.pass > 0 {
+            let number = self.pass.min(self.end - self.start).min(to.remaining());
+            to.put_slice(&self.buffer[self.start..self.start + number]);
+            self.pass -= number;
+            self.start += number;
+            return;
+        }
+        let (header, given) = &mut self.header;
+        let number = to.remaining().min(HEADER - *given);
+        to.put_slice(&header[*given..*given + number]);
+        *given += number;
+        while to.remaining() > 0 && self.start < self.run_end {
+            if self.left == 0 {
+                let length = self
+                    .message(self.start)
+                    .map_or(HEADER, |(_, length)| length);
+                self.start += HEADER;
+                self.left = length - HEADER;
+            }
+            let number = self.left.min(to.remaining());
+            to.put_slice(&self.buffer[self.start..self.start + number]);
+            self.left -= number;
+            self.start += number;
+        }
+    }
+
+    fn gives(&self) -> bool {
+        let begun = self.header.1 < HEADER || self.start < self.run_end;
+        begun || (self.pass > 0 && self.start < self.end)
+    }
+
+    /// Room behind what is read.
+    fn room(&mut self) -> &mut [u8] {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            (self.start, self.run_end) = (0, 0);
+        }
+        &mut self.buffer[self.end..]
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Gathered<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = &mut *self;
+        if to.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        if this.first == First::Tls && this.start == this.end {
+            return Pin::new(&mut this.inner).poll_read(cx, to);
+        }
+        while !this.gives() {
+            if this.pass == 0 && this.next() {
+                continue;
+            }
+            let number = {
+                this.room();
+                let mut read = ReadBuf::new(&mut this.buffer[this.end..]);
+                ready!(Pin::new(&mut this.inner).poll_read(cx, &mut read))?;
+                read.filled().len()
+            };
+            if number == 0 {
+                // Half a message: whoever reads sees that it ends there.
+                if this.start == this.end {
+                    return Poll::Ready(Ok(()));
+                }
+                this.pass = this.end - this.start;
+            }
+            this.end += number;
+        }
+        this.give(to);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Gathered<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+impl<S: TlsStream + Unpin> TlsStream for Gathered<S> {
+    fn channel_binding(&self) -> ChannelBinding {
+        self.inner.channel_binding()
+    }
+}
+
+/// TLS, and inside it the same.
+pub struct Inside<T>(pub T);
+
+impl<S, T> TlsConnect<S> for Inside<T>
+where
+    T: TlsConnect<S>,
+    T::Stream: Unpin,
+    T::Future: Send + 'static,
+{
+    type Stream = Gathered<T::Stream>;
+    type Error = T::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Stream, T::Error>> + Send>>;
+
+    fn connect(self, stream: S) -> Self::Future {
+        let connecting = self.0.connect(stream);
+        Box::pin(async { Ok(Gathered::new(connecting.await?, First::Message)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Gives what it holds in pieces of these lengths, over and over.
+    struct Pieces {
+        bytes: Vec<u8>,
+        lengths: Vec<usize>,
+        read: usize,
+        turn: usize,
+    }
+
+    impl AsyncRead for Pieces {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            to: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let length = self.lengths[self.turn % self.lengths.len()];
+            let left = self.bytes.len() - self.read;
+            let number = length.min(left).min(to.remaining());
+            to.put_slice(&self.bytes[self.read..self.read + number]);
+            self.read += number;
+            self.turn += 1;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn message(kind: u8, payload: &[u8]) -> Vec<u8> {
+        let length = (payload.len() as u32 + 4).to_be_bytes();
+        [&[kind], &length[..], payload].concat()
+    }
+
+    fn all(bytes: &[u8], lengths: &[usize], asks: &[usize], first: First) -> Vec<u8> {
+        let pieces = Pieces {
+            bytes: bytes.into(),
+            lengths: lengths.into(),
+            read: 0,
+            turn: 0,
+        };
+        let mut gathered = Gathered::new(pieces, first);
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let (mut out, mut turn) = (Vec::new(), 0);
+        loop {
+            let mut room = vec![0; asks[turn % asks.len()]];
+            let mut read = ReadBuf::new(&mut room);
+            let polled = Pin::new(&mut gathered).poll_read(&mut cx, &mut read);
+            assert!(matches!(polled, Poll::Ready(Ok(()))));
+            if read.filled().is_empty() {
+                return out;
+            }
+            out.extend_from_slice(read.filled());
+            turn += 1;
+        }
+    }
+
+    /// Kinds in order, CopyData that follow each other as one; and how many messages there were.
+    fn meaning(mut bytes: &[u8]) -> (Vec<(u8, Vec<u8>)>, usize) {
+        let (mut meaning, mut number): (Vec<(u8, Vec<u8>)>, usize) = (Vec::new(), 0);
+        while let [kind, a, b, c, d, rest @ ..] = bytes {
+            let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize - 4;
+            let (payload, rest) = rest.split_at(length);
+            match meaning.last_mut() {
+                Some((COPY_DATA, run)) if *kind == COPY_DATA => run.extend_from_slice(payload),
+                _ => meaning.push((*kind, payload.to_vec())),
+            }
+            (bytes, number) = (rest, number + 1);
+        }
+        assert!(bytes.is_empty());
+        (meaning, number)
+    }
+
+    proptest! {
+        #[test]
+        fn says_the_same_however_it_is_cut(
+            messages in prop::collection::vec((prop::sample::select(b"dddddddTDCZcN".to_vec()), 0usize..3000, prop::bool::weighted(0.02)), 0..200),
+            lengths in prop::collection::vec(1usize..90_000, 1..6),
+            asks in prop::collection::vec(1usize..20_000, 1..6),
+        ) {
+            let mut bytes = Vec::new();
+            for (n, (kind, length, huge)) in messages.iter().enumerate() {
+                let length = if *huge { length * 100 } else { *length };
+                let payload: Vec<u8> = (0..length).map(|i| (i * 7 + n) as u8).collect();
+                bytes.extend(message(*kind, &payload));
+            }
+            let (was, before) = meaning(&bytes);
+            let (is, after) = meaning(&all(&bytes, &lengths, &asks, First::Message));
+            prop_assert!(was == is);
+            prop_assert!(after <= before);
+        }
+    }
+
+    #[test]
+    fn short_rows_become_few_messages() {
+        let row = message(COPY_DATA, &[7; 60]);
+        let bytes = row.repeat(10_000);
+        let (is, number) = meaning(&all(&bytes, &[BUFFER], &[8192], First::Message));
+        assert_eq!(is, meaning(&bytes).0);
+        assert!(number < 40, "{number}");
+    }
+
+    #[test]
+    fn what_is_no_message_passes() {
+        let tls: Vec<u8> = (0..200_000u32).map(|i| (i * 31) as u8).collect();
+        assert_eq!(all(&tls, &[70_000], &[999], First::Tls), tls);
+        let yes = [b"S", &tls[..]].concat();
+        assert_eq!(all(&yes, &[70_000], &[999], First::Answer), yes);
+        let rows = message(COPY_DATA, b"abc").repeat(3);
+        let no = [b"N", &rows[..]].concat();
+        let out = all(&no, &[70_000], &[999], First::Answer);
+        assert_eq!(out, [b"N", &message(COPY_DATA, b"abcabcabc")[..]].concat());
+        // A stream that is cut is cut at the same byte.
+        for end in 1..rows.len() {
+            let cut = all(&rows[..end], &[5], &[999], First::Message);
+            assert!(
+                meaning_of_cut(&cut) == meaning_of_cut(&rows[..end]),
+                "{end}"
+            );
+        }
+    }
+
+    /// The payload of whole messages, and what is behind them.
+    fn meaning_of_cut(mut bytes: &[u8]) -> (Vec<u8>, Vec<u8>) {
+        let mut payload = Vec::new();
+        while let [_, a, b, c, d, rest @ ..] = bytes
+            && let Some((own, behind)) =
+                rest.split_at_checked(u32::from_be_bytes([*a, *b, *c, *d]) as usize - 4)
+        {
+            payload.extend_from_slice(own);
+            bytes = behind;
+        }
+        (payload, bytes.to_vec())
+    }
+}
