@@ -36,7 +36,14 @@ pub async fn run(options: &Options) -> Result<Ended> {
     let exported = exported.ok_or_else(|| none("its rows are not being copied now"))?;
     let tables = run.recorded()?.tables;
     let locked = catalog::tables_now(&session).await?;
-    let readers = Readers::join_in(&options.source, exported, locked, options.jobs).await?;
+    let readers = Readers::join_in(
+        &options.source,
+        exported,
+        locked,
+        options.jobs,
+        copy::SEALERS,
+    )
+    .await?;
     let source = catalog::read(&*readers.lease().await?).await?;
     let slicing = Slicing {
         run: run.id,

@@ -113,6 +113,10 @@ impl std::ops::Deref for Job {
     }
 }
 
+/// Sessions of the source beside the readers. A slice is sealed by one of them while its rows are read; where it is busy with another job's
+/// slice, the reader seals first.
+pub const SEALERS: usize = 1;
+
 /// What the budget is counted in.
 const UNIT: usize = 1 << 10;
 
@@ -276,12 +280,28 @@ async fn slice(
     moved: &Moved,
 ) -> Result<()> {
     let started = Instant::now();
-    let converter = convert::converter(table, job.overflow, &job.types)?;
-    let (counted, seal) = seal::rows(reader, table, claim.range).await?;
-    job.noted(started);
-    moved.streams.store(true, Ordering::Relaxed);
-    let converter = Arc::new(converter);
-    let copied = stream(job, reader, writer, table, claim, converter, moved).await?;
+    let converter = Arc::new(convert::converter(table, job.overflow, &job.types)?);
+    let stream = async {
+        moved.streams.store(true, Ordering::Relaxed);
+        let copied = stream(job, reader, writer, table, claim, converter, moved).await;
+        moved.streams.store(false, Ordering::Relaxed);
+        Ok((copied?, Instant::now()))
+    };
+    let ((copied, _), (counted, seal)) = match job.readers.spare() {
+        Some(mut sealer) => {
+            // Until it has answered: a query that nobody waits for any more would go on.
+            sealer.spoil();
+            let both = try_join(stream, seal::rows(&sealer, table, claim.range)).await?;
+            sealer.is_sound();
+            job.noted(both.0.1);
+            both
+        }
+        None => {
+            let seal = seal::rows(reader, table, claim.range).await?;
+            job.noted(started);
+            (stream.await?, seal)
+        }
+    };
     let Streamed {
         decoded,
         converted,

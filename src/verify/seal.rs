@@ -52,6 +52,11 @@ pub async fn shape_now(session: &Session, table: &TablePlan) -> Result<Shape> {
     })
 }
 
+/// The number of a row's xmin, turned round. age() is the only way from an xid to a number that is no text; it counts back from now, which is
+/// one number for the whole statement. Of rows that were frozen before 9.4 it says the largest one there is: those have no number, so they are
+/// counted only, and none can come.
+pub const XMIN: &str = "((nullif(pg_catalog.age(t.xmin), 2147483647) - (SELECT pg_catalog.age('3'::pg_catalog.xid)::pg_catalog.int8)) & 4294967295)";
+
 /// The number of rows in a range of blocks, and the sum of a hash of where each lies and which transaction wrote it. Sums of the parts of a
 /// table add up to its own.
 ///
@@ -65,15 +70,16 @@ pub async fn rows(
     table: &TablePlan,
     range: Range,
 ) -> Result<(u64, Option<String>)> {
-    // A record is hashed in a third of the time, but only since PostgreSQL 14.
     let hash = match (session.version_num >= 140_000, table.tree.is_some()) {
-        (true, false) => "pg_catalog.hash_record_extended(ROW(t.ctid, t.xmin), 0)",
-        (true, true) => "pg_catalog.hash_record_extended(ROW(t.tableoid, t.ctid, t.xmin), 0)",
+        (true, false) => format!("pg_catalog.hashtidextended(t.ctid, {XMIN})"),
+        (true, true) => format!(
+            "pg_catalog.hashtidextended(t.ctid, {XMIN} | (t.tableoid::pg_catalog.int8 << 32))"
+        ),
         (false, false) => {
-            "pg_catalog.hashtextextended(t.ctid::pg_catalog.text COLLATE pg_catalog.\"C\", t.xmin::pg_catalog.text::pg_catalog.int8)"
+            "pg_catalog.hashtextextended(t.ctid::pg_catalog.text COLLATE pg_catalog.\"C\", t.xmin::pg_catalog.text::pg_catalog.int8)".into()
         }
         (false, true) => {
-            "pg_catalog.hashtextextended(pg_catalog.concat(t.tableoid, t.ctid) COLLATE pg_catalog.\"C\", t.xmin::pg_catalog.text::pg_catalog.int8)"
+            "pg_catalog.hashtextextended(pg_catalog.concat(t.tableoid, t.ctid) COLLATE pg_catalog.\"C\", t.xmin::pg_catalog.text::pg_catalog.int8)".into()
         }
     };
     let condition = range
