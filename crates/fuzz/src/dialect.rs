@@ -48,12 +48,13 @@ fn dump(text: &str) {
         rest = behind.unwrap_or_else(|| panic!("not the next of {rest:?}: {statement:?}"));
     }
     rest = behind_trivia(rest);
-    assert_eq!(
-        behind_psqls(rest, "\\unrestrict ")
-            .or(behind_psqls(rest, "\\restrict "))
-            .unwrap_or(rest),
-        ""
-    );
+    while let Some(behind) = ["\\restrict ", "\\unrestrict "]
+        .iter()
+        .find_map(|line| behind_psqls(rest, line))
+    {
+        rest = behind;
+    }
+    assert_eq!(rest, "");
 }
 
 /// What stands behind a line that is for psql, and trivia.
