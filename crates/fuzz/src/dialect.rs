@@ -63,7 +63,7 @@ fn behind_psqls<'a>(text: &'a str, begin: &str) -> Option<&'a str> {
         .strip_prefix(begin)?
         .split_once('\n')
         .unwrap_or_default();
-    Some(behind_trivia(rest))
+    Some(behind_trivia(rest.trim_start_matches('\u{feff}')))
 }
 
 /// What stands behind blanks, semicolons and comments.

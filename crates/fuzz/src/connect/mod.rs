@@ -72,11 +72,11 @@ fn never_shown(text: &str) {
         Err(error) => error,
         // `?user=…@…` is a user's name, as those of some clouds are: that is what was asked for.
         Ok(read) if read.get("user").is_some_and(|user| user.contains(SECRET)) => return,
-        // And `?password=…@…` is a password; what stands before it is then the name of a database.
+        // And so are `?password=…@…` and its like; what stands before them is then the name of a host or a database.
         Ok(read)
-            if read
-                .get("password")
-                .is_some_and(|p| p.ends_with("@host/database")) =>
+            if all(&read)
+                .iter()
+                .any(|(name, v)| name != "dbname" && v.ends_with("@host/database")) =>
         {
             return;
         }
