@@ -2,7 +2,7 @@
 //! in heap and TOAST, the speed of reading. It looks at the tables as they are now, not under the snapshot, and a failure here fails
 //! nothing: what could not be measured is not said.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use futures::StreamExt;
@@ -24,6 +24,8 @@ pub struct Measured {
     /// Vector indexes: the type of what they hold, and its dimensions.
     pub keys: HashMap<u32, (String, u32)>,
     pub reading: Option<Reading>,
+    /// Columns that never go to TOAST, though they might.
+    pub plain: HashSet<(u32, String)>,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -123,6 +125,11 @@ async fn sizes(
             size.heap += row.get::<_, i64>(1).unsigned_abs();
             size.toast += row.get::<_, i64>(2).unsigned_abs();
         }
+    }
+    let sql = "SELECT attrelid, attname::text FROM pg_catalog.pg_attribute \
+        WHERE attrelid = ANY ($1) AND attlen = -1 AND attstorage = 'p' AND attnum > 0 AND NOT attisdropped";
+    for row in session.query(sql, &[&oids]).await? {
+        measured.plain.insert((row.get(0), row.get(1)));
     }
     let mut left = SCANNED_BYTES;
     for table in &plan.tables {

@@ -6,6 +6,7 @@ mod checks;
 mod columns;
 pub mod estimate;
 pub mod extensions;
+pub mod hints;
 mod table;
 pub mod travel;
 mod trees;

@@ -7,6 +7,7 @@ use super::{Column, Server, columns, count_of};
 use crate::cli::Options;
 use crate::measure::Measured;
 use crate::plan::estimate::{self, Estimate};
+use crate::plan::hints::hints;
 use crate::plan::{Finding, Plan, Severity, TablePlan};
 use crate::schema::{Phase, Schema, Step};
 
@@ -80,7 +81,7 @@ impl PlanReport {
         let estimates = measured.map(|m| estimate::estimates(plan, schema, m, options.jobs));
         let tables: Vec<Table> = plan.tables.iter().map(|t| table(t, measured)).collect();
         PlanReport {
-            hints: hints(&tables, options.jobs),
+            hints: measured.map_or(Vec::new(), |m| hints(&plan.tables, m, options.jobs)),
             program: concat!("pgv2rs-copy ", env!("CARGO_PKG_VERSION")),
             source: servers.0,
             target: servers.1,
@@ -153,28 +154,6 @@ fn table(table: &TablePlan, measured: Option<&Measured>) -> Table {
     }
 }
 
-/// A slice that is more than half of all keeps one job busy while the others have nothing left to do.
-fn hints(tables: &[Table], jobs: usize) -> Vec<String> {
-    let all: u64 = tables.iter().map(|t| t.bytes).sum();
-    let largest = tables
-        .iter()
-        .filter_map(|t| Some((t, t.bytes / t.slices? as u64)));
-    let alone = largest.filter(|(_, slice)| jobs > 1 && *slice > all / 2 && *slice > WORTH_A_HINT);
-    let said = |(table, slice): (&Table, u64)| {
-        let because = table.whole_because.as_deref();
-        format!(
-            "one slice of {} is {} % of all bytes{}: one of the {jobs} jobs copies it, and the others will have nothing left to do",
-            table.table,
-            slice * 100 / all.max(1),
-            because.map_or(String::new(), |why| format!(" ({why})"))
-        )
-    };
-    alone.map(said).collect()
-}
-
-/// Less is copied before anybody has read a hint.
-const WORTH_A_HINT: u64 = 256 << 20;
-
 fn way(table: &TablePlan) -> String {
     let form = if table.text() { "text" } else { "binary" };
     match &table.tree {
@@ -201,37 +180,5 @@ fn statement(step: &Step) -> Statement {
         phase: step.phase,
         object: step.object.clone(),
         sql: step.shown_script(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(name: &str, gigabytes: u64, slices: usize) -> Table {
-        Table {
-            table: name.into(),
-            rows: None,
-            rows_are: "unknown",
-            bytes: gigabytes << 30,
-            heap_bytes: None,
-            toast_bytes: None,
-            longest_row_bytes: None,
-            longest_row_sampled: false,
-            way: String::new(),
-            slices: Some(slices),
-            whole_because: (slices == 1).then(|| "it is no heap".to_string()),
-            columns: Vec::new(),
-        }
-    }
-
-    #[test]
-    fn a_slice_that_is_most_of_the_run_is_named_where_there_are_several_jobs() {
-        let tables = [of("a", 6, 1), of("b", 4, 16)];
-        let said = "one slice of a is 60 % of all bytes (it is no heap): one of the 2 jobs copies it, and the others will have nothing left to do";
-        assert_eq!(hints(&tables, 2), [said]);
-        assert!(hints(&tables, 1).is_empty());
-        assert!(hints(&[of("a", 4, 1), of("b", 6, 16)], 2).is_empty());
-        assert!(hints(&[], 2).is_empty());
     }
 }
