@@ -68,24 +68,24 @@ def vectors(type_, dims, rows, together=0):
 
 # So many rows that psql's pipe takes about five seconds on two cores with the target in memory.
 TABLES = (
-    vectors("vector", 768, 200_000, together=150_000),
-    vectors("halfvec", 768, 500_000, together=150_000),
+    vectors("vector", 768, 250_000, together=150_000),
+    vectors("halfvec", 768, 650_000, together=150_000),
     # Without an index of pgvector's these are flags to the program, unless it is told.
     Table("bit(768)", "bit_768", (("embedding", "bit(768)"),),
           "('x' || md5('a' || i) || md5('b' || i) || md5('c' || i) || md5('d' || i) || md5('e' || i) || md5('f' || i))::bit(768) AS embedding",
-          50_000, 4_000_000, together=1_000_000, map="bvector"),
-    vectors("vector", 8, 5_000_000, together=1_000_000),
-    vectors("vector", 1536, 100_000),
+          50_000, 9_000_000, together=1_000_000, map="bvector"),
+    vectors("vector", 8, 10_000_000, together=1_000_000),
+    vectors("vector", 1536, 170_000),
     # 60 of 30,000 elements, one in each stretch of 500.
     Table("sparsevec", "sparsevec_30000", (("embedding", "sparsevec(30000)"),),
           "('{' || (SELECT string_agg(500 * j + 1 + floor(random() * 500)::int || ':' || (0.1 + random())::real, ',') "
-          "FROM generate_series(0, 59) j WHERE i > 0) || '}/30000')::sparsevec AS embedding", 20_000, 1_000_000),
+          "FROM generate_series(0, 59) j WHERE i > 0) || '}/30000')::sparsevec AS embedding", 20_000, 2_400_000),
     Table("no vectors", "no_vectors",
           (("owner", "bigint"), ("made", "timestamptz"), ("price", "numeric(12, 2)"), ("title", "text"), ("body", "text"), ("attributes", "jsonb")),
           "(random() * 1e9)::bigint AS owner, timestamptz '2020-01-01 00:00+00' + random() * interval '5 years' AS made, "
           "(random() * 1e6)::numeric(12, 2) AS price, 'item ' || md5(i::text) AS title, repeat(md5(i::text) || ' ', 1 + i % 8) AS body, "
           "jsonb_build_object('colour', substr(md5(i::text), 1, 6), 'size', i % 50, 'tags', jsonb_build_array('a', 'b', i % 7)) AS attributes",
-          50_000, 1_200_000),
+          50_000, 2_300_000),
 )
 
 
