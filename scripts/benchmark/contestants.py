@@ -217,11 +217,11 @@ done
         wrapper.chmod(0o755)
 
     def dump(self):
-        """pg_dump -Fc | pg_restore, which asks an older target for a setting that it lacks, says so and goes on: the rows are counted anyway."""
+        """pg_dump -Fc -Z0 | pg_restore (what a pipe carries need not be compressed), which asks an older target for a setting that it lacks, says so and goes on: the rows are counted anyway."""
         round_, processes = {}, []
         with self.database() as target, open(self.log, "w") as log:
             with self.measured(round_, lambda: processes):
-                dump = Watched([self.psql.beside("pg_dump"), "-Fc", "-d", self.origin()], env=environment(), stdout=subprocess.PIPE, stderr=log)
+                dump = Watched([self.psql.beside("pg_dump"), "-Fc", "-Z0", "-d", self.origin()], env=environment(), stdout=subprocess.PIPE, stderr=log)
                 restore = Watched([self.psql.beside("pg_restore"), "--no-owner", "--no-acl", "-d", target],
                                   env=environment(), stdin=dump.process.stdout, stdout=log, stderr=log)
                 dump.process.stdout.close()
