@@ -17,10 +17,12 @@ pub fn point(name: &str) {
         && wanted == name
         && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *times
     {
-        // No destructor, no word to the servers. A library that forbids unsafe code asks the shell for the signal.
+        // No destructor, no word to the servers, and no other thread gets further: the shell takes this process's place, and its sockets are
+        // closed. A library that forbids unsafe code cannot send the signal itself.
+        use std::os::unix::process::CommandExt;
         let _ = std::process::Command::new("sh")
-            .args(["-c", "kill -9 $PPID"])
-            .status();
+            .args(["-c", "kill -9 $$"])
+            .exec();
         std::process::abort();
     }
 }
