@@ -40,8 +40,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
         &options.source,
         exported,
         locked,
-        options.jobs,
-        copy::SEALERS,
+        copy::readers(options.jobs),
     )
     .await?;
     let source = catalog::read(&*readers.lease().await?).await?;
@@ -66,7 +65,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
         memory: options.memory,
         throttle: options.throttle.map(Throttle::new),
     };
-    let job = Arc::new(Job::new(shared, &tables).await?);
+    let job = Arc::new(Job::new(shared, &tables, options.jobs).await?);
     let copied = copy::some(job.clone(), options.jobs).await;
     job.progress.finish();
     copied?;

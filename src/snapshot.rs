@@ -118,8 +118,6 @@ pub async fn lock(session: &Session, side: Side, tables: &[(u32, String, String)
 #[derive(Clone)]
 pub struct Readers {
     idle: Arc<Mutex<Vec<Session>>>,
-    /// For those who would do without.
-    spare: Arc<Mutex<Vec<Session>>>,
     source: Endpoint,
     /// The holder's, for a reader that takes the place of a lost one.
     snapshot: String,
@@ -128,20 +126,15 @@ pub struct Readers {
 
 /// A reader on loan; it goes back when dropped.
 pub struct Lease<'a> {
-    home: &'a Mutex<Vec<Session>>,
+    readers: &'a Readers,
     session: Option<Session>,
     spoiled: bool,
 }
 
 impl Readers {
-    pub async fn open(
-        source: &Endpoint,
-        holder: &Holder,
-        sessions: usize,
-        spare: usize,
-    ) -> Result<Readers> {
+    pub async fn open(source: &Endpoint, holder: &Holder, sessions: usize) -> Result<Readers> {
         let tables = holder.tables.clone();
-        Readers::join_in(source, &holder.id, tables, sessions, spare).await
+        Readers::join_in(source, &holder.id, tables, sessions).await
     }
 
     /// The same, in a snapshot that another process holds.
@@ -150,19 +143,16 @@ impl Readers {
         snapshot: &str,
         tables: Vec<(u32, String, String)>,
         sessions: usize,
-        spare: usize,
     ) -> Result<Readers> {
         let readers = Readers {
             idle: Arc::default(),
-            spare: Arc::default(),
             source: source.clone(),
             snapshot: snapshot.into(),
             tables,
         };
-        let joined = (0..sessions + spare).map(|_| readers.join());
-        let mut joined = try_join_all(joined).await?;
-        if let (Ok(mut idle), Ok(mut spares)) = (readers.idle.lock(), readers.spare.lock()) {
-            spares.extend(joined.split_off(sessions));
+        let joined = (0..sessions).map(|_| readers.join());
+        let joined = try_join_all(joined).await?;
+        if let Ok(mut idle) = readers.idle.lock() {
             idle.extend(joined);
         }
         Ok(readers)
@@ -170,19 +160,20 @@ impl Readers {
 
     /// An idle reader; where all are lost, another one that comes back into the same snapshot.
     pub async fn lease(&self) -> Result<Lease<'_>> {
-        match Lease::of(&self.idle) {
-            Some(lease) => Ok(lease),
-            None => Ok(Lease {
-                home: &self.idle,
-                session: Some(self.join().await?),
-                spoiled: false,
-            }),
-        }
-    }
-
-    /// One that no job reads with, if it is idle. A lost one is not replaced.
-    pub fn spare(&self) -> Option<Lease<'_>> {
-        Lease::of(&self.spare)
+        let idle = || {
+            let mut idle = self.idle.lock().ok()?;
+            idle.retain(|session| !session.is_closed());
+            idle.pop()
+        };
+        let session = match idle() {
+            Some(session) => session,
+            None => self.join().await?,
+        };
+        Ok(Lease {
+            readers: self,
+            session: Some(session),
+            spoiled: false,
+        })
     }
 
     /// A session of the source that is in no snapshot.
@@ -194,10 +185,8 @@ impl Readers {
 
     /// Ends the readers' transactions.
     pub fn close(&self) {
-        for sessions in [&self.idle, &self.spare] {
-            if let Ok(mut sessions) = sessions.lock() {
-                sessions.clear();
-            }
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.clear();
         }
     }
 
@@ -228,17 +217,7 @@ impl Readers {
     }
 }
 
-impl<'a> Lease<'a> {
-    fn of(home: &'a Mutex<Vec<Session>>) -> Option<Lease<'a>> {
-        let mut idle = home.lock().ok()?;
-        idle.retain(|session| !session.is_closed());
-        Some(Lease {
-            home,
-            session: Some(idle.pop()?),
-            spoiled: false,
-        })
-    }
-
+impl Lease<'_> {
     /// Its transaction is of no use any more.
     pub fn spoil(&mut self) {
         self.spoiled = true;
@@ -263,8 +242,8 @@ impl std::ops::Deref for Lease<'_> {
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
         let session = self.session.take().filter(|_| !self.spoiled);
-        if let (Ok(mut home), Some(session)) = (self.home.lock(), session) {
-            home.push(session);
+        if let (Ok(mut idle), Some(session)) = (self.readers.idle.lock(), session) {
+            idle.push(session);
         }
     }
 }

@@ -36,6 +36,7 @@ use crate::verify::seal;
 use convert::{Part, in_pool};
 use read::Reader;
 use reject::Refused;
+use slice::Range;
 use throttle::Throttle;
 use write::{Chunk, Spare, Writer};
 
@@ -103,6 +104,7 @@ pub struct Job {
     /// What claiming, sealing and noting slices has taken, in microseconds.
     ledger: AtomicU64,
     budget: Arc<Semaphore>,
+    sealing: Semaphore,
     monitor: Session,
 }
 
@@ -113,15 +115,21 @@ impl std::ops::Deref for Job {
     }
 }
 
-/// Sessions of the source beside the readers. A slice is sealed by one of them while its rows are read; where it is busy with another job's
-/// slice, the reader seals first.
-pub const SEALERS: usize = 1;
+/// Sessions of the source for so many jobs: one each, and those that seal.
+pub fn readers(jobs: usize) -> usize {
+    jobs + sealers(jobs)
+}
+
+/// Sealing short rows takes a fifth of the time in which they are copied, long ones much less.
+fn sealers(jobs: usize) -> usize {
+    jobs.div_ceil(4)
+}
 
 /// What the budget is counted in.
 const UNIT: usize = 1 << 10;
 
 impl Job {
-    pub async fn new(shared: Shared, tables: &[TablePlan]) -> Result<Job> {
+    pub async fn new(shared: Shared, tables: &[TablePlan], jobs: usize) -> Result<Job> {
         let monitor = shared.target.connect().await?;
         let types = crate::catalog::target::types(&monitor).await?;
         // A type that is missing is found before any row is written.
@@ -135,6 +143,7 @@ impl Job {
             span: Mutex::default(),
             ledger: AtomicU64::default(),
             budget: Arc::new(Semaphore::new(shared.units())),
+            sealing: Semaphore::new(sealers(jobs)),
             monitor,
             shared,
         })
@@ -287,21 +296,9 @@ async fn slice(
         moved.streams.store(false, Ordering::Relaxed);
         Ok((copied?, Instant::now()))
     };
-    let ((copied, _), (counted, seal)) = match job.readers.spare() {
-        Some(mut sealer) => {
-            // Until it has answered: a query that nobody waits for any more would go on.
-            sealer.spoil();
-            let both = try_join(stream, seal::rows(&sealer, table, claim.range)).await?;
-            sealer.is_sound();
-            job.noted(both.0.1);
-            both
-        }
-        None => {
-            let seal = seal::rows(reader, table, claim.range).await?;
-            job.noted(started);
-            (stream.await?, seal)
-        }
-    };
+    let sealed = sealed(job, table, claim.range);
+    let ((copied, streamed), (counted, seal)) = try_join(stream, sealed).await?;
+    job.noted(streamed);
     let Streamed {
         decoded,
         converted,
@@ -340,6 +337,18 @@ async fn slice(
     job.copied(started);
     job.progress.slice_done(table, &counted);
     Ok(())
+}
+
+/// Of a slice that is being read by another session.
+async fn sealed(job: &Job, table: &TablePlan, range: Range) -> Result<(u64, Option<String>)> {
+    let closed = |_| Error::new(Side::Internal, "waiting to seal a slice");
+    let _turn = job.sealing.acquire().await.map_err(closed)?;
+    let mut session = job.readers.lease().await?;
+    // Until it has answered: a query that nobody waits for any more would go on.
+    session.spoil();
+    let seal = seal::rows(&session, table, range).await?;
+    session.is_sound();
+    Ok(seal)
 }
 
 /// How far one slice is, for those who watch it.

@@ -86,7 +86,7 @@ pub(super) async fn begin(
     let options = asked.options;
     tracing::info!("locking the source's tables and taking the snapshot");
     let holder = snapshot::hold(&options.source).await?;
-    let readers = Readers::open(&options.source, &holder, options.jobs, copy::SEALERS).await?;
+    let readers = Readers::open(&options.source, &holder, copy::readers(options.jobs)).await?;
     let source = catalog::read(&holder.session).await?;
     let selection = selected(asked, &source, described);
     let (plan, schema, entries) =
@@ -183,7 +183,7 @@ pub(super) async fn resumed(
             .remedy("pgv2rs-copy verify says what differs; start again: pgv2rs-copy clean, and an empty target"));
     }
     let holder = snapshot::hold(&options.source).await?;
-    let readers = Readers::open(&options.source, &holder, options.jobs, copy::SEALERS).await?;
+    let readers = Readers::open(&options.source, &holder, copy::readers(options.jobs)).await?;
     let source = catalog::read(&holder.session).await?;
     let selection = selected(asked, &source, described);
     let entries = prepare::entries(options, &holder, &source, &selection).await?;

@@ -66,7 +66,7 @@ pub(super) async fn rows(
         memory: options.memory,
         throttle: options.throttle.map(Throttle::new),
     };
-    let job = Arc::new(Job::new(shared, tables).await?);
+    let job = Arc::new(Job::new(shared, tables, options.jobs).await?);
     let copied = tokio::select! {
         copied = copy::all(job.clone(), options.jobs) => copied,
         lost = holder.lost() => Err(lost),

@@ -56,7 +56,7 @@ pub async fn run(options: &VerifyOptions) -> Result<Ended> {
     let session = options.source.connect().await?;
     let patterns = select::patterns(&session, &options.scope).await?;
     let holder = snapshot::hold(&options.source).await?;
-    let readers = Readers::open(&options.source, &holder, options.jobs, 0).await?;
+    let readers = Readers::open(&options.source, &holder, options.jobs).await?;
     let source = catalog::read(&holder.session).await?;
     let selection = select::close(&source, &patterns);
     let tables = tables(&source, &described, &selection)?;
