@@ -4,7 +4,7 @@
 use std::pin::Pin;
 use std::time::{Duration, Instant};
 
-use bytes::{Buf, BytesMut};
+use bytes::{Bytes, BytesMut};
 use crossbeam_channel::{Receiver, Sender};
 use futures::SinkExt;
 use tokio::sync::OwnedSemaphorePermit;
@@ -36,11 +36,10 @@ impl Spare {
 /// One of the slice's batches in flight, and its share of the memory.
 pub type Permit = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
-/// One CopyData message. Its buffer goes back when the socket has it, and only then is there room for another batch.
+/// Converted rows. The buffer goes back when the socket has all of it, and only then is there room for another batch.
 pub struct Chunk {
     buffer: Vec<u8>,
-    at: usize,
-    spare: Option<Sender<Vec<u8>>>,
+    spare: Sender<Vec<u8>>,
     _permit: Option<Permit>,
 }
 
@@ -48,54 +47,35 @@ impl Chunk {
     pub fn new(buffer: Vec<u8>, spare: &Spare, permit: Option<Permit>) -> Chunk {
         Chunk {
             buffer,
-            at: 0,
-            spare: Some(spare.back.clone()),
+            spare: spare.back.clone(),
             _permit: permit,
-        }
-    }
-
-    fn frame(write: impl FnOnce(&mut BytesMut)) -> Chunk {
-        let mut bytes = BytesMut::new();
-        write(&mut bytes);
-        Chunk {
-            buffer: bytes.to_vec(),
-            at: 0,
-            spare: None,
-            _permit: None,
         }
     }
 }
 
-impl Buf for Chunk {
-    fn remaining(&self) -> usize {
-        self.buffer.len() - self.at
-    }
-
-    fn chunk(&self) -> &[u8] {
-        &self.buffer[self.at..]
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.at = (self.at + count).min(self.buffer.len());
+impl AsRef<[u8]> for Chunk {
+    fn as_ref(&self) -> &[u8] {
+        &self.buffer
     }
 }
 
 impl Drop for Chunk {
     fn drop(&mut self) {
         // A buffer that one huge row blew up is not kept: memory stays constant.
-        if let Some(spare) = self.spare.take()
-            && self.buffer.capacity() <= 4 * super::BATCH_BYTES
-        {
+        if self.buffer.capacity() <= 4 * super::BATCH_BYTES {
             let mut buffer = std::mem::take(&mut self.buffer);
             buffer.clear();
-            let _ = spare.try_send(buffer);
+            let _ = self.spare.try_send(buffer);
         }
     }
 }
 
+/// A CopyData message holds no more of a row that is longer: tokio-postgres copies a message as a whole before it sends it.
+const LONGEST_MESSAGE: usize = 1 << 20;
+
 pub struct Writer<'a> {
     session: &'a Session,
-    sink: Pin<Box<CopyInSink<Chunk>>>,
+    sink: Pin<Box<CopyInSink<Bytes>>>,
     attempt: String,
     pid: i32,
     monitor: &'a Client,
@@ -137,13 +117,28 @@ impl<'a> Writer<'a> {
             text,
         };
         if !text {
-            writer.send(Chunk::frame(codec::frame::put_header)).await?;
+            writer.put(codec::frame::put_header).await?;
         }
         Ok(writer)
     }
 
+    async fn put(&mut self, frame: impl FnOnce(&mut BytesMut)) -> Result<()> {
+        let mut bytes = BytesMut::new();
+        frame(&mut bytes);
+        self.message(bytes.freeze()).await
+    }
+
     pub async fn send(&mut self, chunk: Chunk) -> Result<()> {
-        if let Err(error) = self.sink.send(chunk).await {
+        let mut bytes = Bytes::from_owner(chunk);
+        while !bytes.is_empty() {
+            let message = bytes.split_to(bytes.len().min(LONGEST_MESSAGE));
+            self.message(message).await?;
+        }
+        Ok(())
+    }
+
+    async fn message(&mut self, bytes: Bytes) -> Result<()> {
+        if let Err(error) = self.sink.send(bytes).await {
             return Err(self.reason(error).await);
         }
         if self.looked.elapsed() > Duration::from_secs(2) {
@@ -166,7 +161,7 @@ impl<'a> Writer<'a> {
     /// The rows that the server says it took.
     pub async fn finish(mut self) -> Result<u64> {
         if !self.text {
-            self.send(Chunk::frame(codec::frame::put_trailer)).await?;
+            self.put(codec::frame::put_trailer).await?;
         }
         let failed = |e| Error::new(Side::Target, self.attempt.clone()).because(e);
         let rows = self.sink.as_mut().finish().await.map_err(failed)?;
