@@ -68,15 +68,18 @@ fn connection_string(text: &str) {
 fn never_shown(text: &str) {
     let nowhere = |name: &str| ["PGSERVICEFILE", "PGSYSCONFDIR"].contains(&name);
     let variable = |name: &str| nowhere(name).then(|| "/dev/null".to_string());
+    let queried = text
+        .split_once('?')
+        .is_some_and(|(before, _)| !before.contains(SECRET));
     let shown = match Parameters::read(text, &variable) {
         Err(error) => error,
         // `?user=…@…` is a user's name, as those of some clouds are: that is what was asked for.
         Ok(read) if read.get("user").is_some_and(|user| user.contains(SECRET)) => return,
         // And so are `?password=…@…` and its like; what stands before them is then the name of a host or a database.
         Ok(read)
-            if all(&read)
-                .iter()
-                .any(|(name, v)| name != "dbname" && v.ends_with("@host/database")) =>
+            if all(&read).iter().any(|(name, v)| {
+                v.ends_with("@host/database") && (name != "dbname" || queried)
+            }) =>
         {
             return;
         }
