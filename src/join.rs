@@ -36,13 +36,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
     let exported = exported.ok_or_else(|| none("its rows are not being copied now"))?;
     let tables = run.recorded()?.tables;
     let locked = catalog::tables_now(&session).await?;
-    let readers = Readers::join_in(
-        &options.source,
-        exported,
-        locked,
-        copy::readers(options.jobs),
-    )
-    .await?;
+    let readers = Readers::join_in(&options.source, exported, locked, options.jobs).await?;
     let source = catalog::read(&*readers.lease().await?).await?;
     let slicing = Slicing {
         run: run.id,
@@ -65,7 +59,7 @@ pub async fn run(options: &Options) -> Result<Ended> {
         memory: options.memory,
         throttle: options.throttle.map(Throttle::new),
     };
-    let job = Arc::new(Job::new(shared, &tables, options.jobs).await?);
+    let job = Arc::new(Job::new(shared, &tables).await?);
     let copied = copy::some(job.clone(), options.jobs).await;
     job.progress.finish();
     copied?;

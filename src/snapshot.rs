@@ -18,6 +18,8 @@ pub struct Holder {
     pub id: String,
     /// Its text, for txid_visible_in_snapshot after it is gone.
     pub visible: String,
+    /// The oldest transaction that had not ended: whatever is older is seen as it ended.
+    pub xmin: i64,
     /// What is locked.
     tables: Vec<(u32, String, String)>,
 }
@@ -39,8 +41,8 @@ pub async fn hold(source: &Endpoint) -> Result<Holder> {
             .await
             .map_err(Error::on(Side::Source, attempt))?;
         lock(&session, Side::Source, &tables).await?;
-        let sql =
-            "SELECT pg_catalog.pg_export_snapshot(), pg_catalog.txid_current_snapshot()::text";
+        let sql = "SELECT pg_catalog.pg_export_snapshot(), s::pg_catalog.text, pg_catalog.txid_snapshot_xmin(s) \
+            FROM pg_catalog.txid_current_snapshot() s";
         let row = session
             .query_one(sql, &[])
             .await
@@ -51,6 +53,7 @@ pub async fn hold(source: &Endpoint) -> Result<Holder> {
                 session,
                 id: row.get(0),
                 visible: row.get(1),
+                xmin: row.get(2),
                 tables,
             });
         }
@@ -221,11 +224,6 @@ impl Lease<'_> {
     /// Its transaction is of no use any more.
     pub fn spoil(&mut self) {
         self.spoiled = true;
-    }
-
-    /// It has been of use after all.
-    pub fn is_sound(&mut self) {
-        self.spoiled = false;
     }
 }
 

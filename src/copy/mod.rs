@@ -32,11 +32,9 @@ use crate::patience::Patience;
 use crate::plan::TablePlan;
 use crate::progress::Progress;
 use crate::snapshot::Readers;
-use crate::verify::seal;
 use convert::{Part, in_pool};
 use read::Reader;
 use reject::Refused;
-use slice::Range;
 use throttle::Throttle;
 use write::{Chunk, Spare, Writer};
 
@@ -49,7 +47,7 @@ pub const BATCH_BYTES: usize = 256 << 10;
 const IN_FLIGHT: usize = 4;
 
 /// What the copy of a table's slices has counted. Rows read, converted and taken by the target were one number for each slice before it
-/// was committed, and so was what the source counted by itself.
+/// was committed; what the source counts by itself is compared when all are there.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Copied {
     pub slices: u64,
@@ -101,10 +99,9 @@ pub struct Job {
     tables: HashMap<u32, TablePlan>,
     /// The first COPY's beginning and the last commit.
     span: Mutex<Option<(Instant, Instant)>>,
-    /// What claiming, sealing and noting slices has taken, in microseconds.
+    /// What claiming and noting slices has taken, in microseconds.
     ledger: AtomicU64,
     budget: Arc<Semaphore>,
-    sealing: Semaphore,
     monitor: Session,
 }
 
@@ -115,21 +112,11 @@ impl std::ops::Deref for Job {
     }
 }
 
-/// Sessions of the source for so many jobs: one each, and those that seal.
-pub fn readers(jobs: usize) -> usize {
-    jobs + sealers(jobs)
-}
-
-/// Sealing short rows takes a fifth of the time in which they are copied, long ones much less.
-fn sealers(jobs: usize) -> usize {
-    jobs.div_ceil(4)
-}
-
 /// What the budget is counted in.
 const UNIT: usize = 1 << 10;
 
 impl Job {
-    pub async fn new(shared: Shared, tables: &[TablePlan], jobs: usize) -> Result<Job> {
+    pub async fn new(shared: Shared, tables: &[TablePlan]) -> Result<Job> {
         let monitor = shared.target.connect().await?;
         let types = crate::catalog::target::types(&monitor).await?;
         // A type that is missing is found before any row is written.
@@ -143,7 +130,6 @@ impl Job {
             span: Mutex::default(),
             ledger: AtomicU64::default(),
             budget: Arc::new(Semaphore::new(shared.units())),
-            sealing: Semaphore::new(sealers(jobs)),
             monitor,
             shared,
         })
@@ -290,15 +276,9 @@ async fn slice(
 ) -> Result<()> {
     let started = Instant::now();
     let converter = Arc::new(convert::converter(table, job.overflow, &job.types)?);
-    let stream = async {
-        moved.streams.store(true, Ordering::Relaxed);
-        let copied = stream(job, reader, writer, table, claim, converter, moved).await;
-        moved.streams.store(false, Ordering::Relaxed);
-        Ok((copied?, Instant::now()))
-    };
-    let sealed = sealed(job, table, claim.range);
-    let ((copied, streamed), (counted, seal)) = try_join(stream, sealed).await?;
-    job.noted(streamed);
+    moved.streams.store(true, Ordering::Relaxed);
+    let copied = stream(job, reader, writer, table, claim, converter, moved).await;
+    moved.streams.store(false, Ordering::Relaxed);
     let Streamed {
         decoded,
         converted,
@@ -306,12 +286,12 @@ async fn slice(
         reported,
         digest,
         bytes,
-    } = copied;
-    let whole = decoded == counted && converted + rejected == counted && reported == converted;
+    } = copied?;
+    let whole = decoded == converted + rejected && reported == converted;
     if !whole {
         return Err(
             Error::new(Side::Internal, "comparing the counts before the commit").because(format!(
-                "{counted} rows counted on the source, {decoded} read, {converted} converted, {rejected} rejected, {reported} taken by the target"
+                "{decoded} rows read, {converted} converted, {rejected} rejected, {reported} taken by the target"
             )),
         );
     }
@@ -321,7 +301,6 @@ async fn slice(
         rejected,
         bytes,
         digest,
-        seal,
         elapsed,
     };
     let noting = Instant::now();
@@ -339,22 +318,10 @@ async fn slice(
     Ok(())
 }
 
-/// Of a slice that is being read by another session.
-async fn sealed(job: &Job, table: &TablePlan, range: Range) -> Result<(u64, Option<String>)> {
-    let closed = |_| Error::new(Side::Internal, "waiting to seal a slice");
-    let _turn = job.sealing.acquire().await.map_err(closed)?;
-    let mut session = job.readers.lease().await?;
-    // Until it has answered: a query that nobody waits for any more would go on.
-    session.spoil();
-    let seal = seal::rows(&session, table, range).await?;
-    session.is_sound();
-    Ok(seal)
-}
-
 /// How far one slice is, for those who watch it.
 #[derive(Default)]
 pub struct Moved {
-    /// Rows are on their way: sealing a large part of a table may take as long as it takes, and a throttled reader pauses.
+    /// Rows are on their way: a throttled reader pauses.
     streams: AtomicBool,
     rows: AtomicU64,
     bytes: AtomicU64,

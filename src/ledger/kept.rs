@@ -17,9 +17,10 @@ use crate::verify::seal;
 impl Ledger {
     /// The ranges of each table, in their order, that need not be copied again.
     ///
-    /// A slice holds what the new snapshot sees if the table is the same (its file, its columns) and the sum of (ctid, xmin) over the
-    /// slice's range is: a version of a row never changes in its place. That asks nothing about which transaction a snapshot saw. One
-    /// with rejected rows is kept only as long as they may be rejected.
+    /// A slice holds what the new snapshot sees if the table is the same (its file, its columns) and the slice's range holds as many
+    /// rows as were copied, none of them young (`seal::rows`). Which rows were young is not noted with a slice: it would cost one
+    /// more look at each row, for those that were written while the snapshot was taken. One with rejected rows is kept only as
+    /// long as they may be rejected.
     pub async fn keep(
         &self,
         run: i64,
@@ -152,8 +153,9 @@ async fn judged(
         // Names of objects among the values: they may have changed where no row has.
         let same = !table.text() && shape.as_ref() == Some(&slice.shape);
         let same = same && (rejects || slice.rejected == 0) && {
-            let (rows, sum) = seal::rows(&source, table, slice.range).await?;
-            i64::try_from(rows) == Ok(slice.rows + slice.rejected) && sum == slice.seal
+            let (rows, young) =
+                seal::rows(&source, table, slice.range, slice.snapshot_xmin).await?;
+            i64::try_from(rows) == Ok(slice.rows + slice.rejected) && young.is_none()
         };
         match same {
             true => kept.push(slice),

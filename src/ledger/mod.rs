@@ -33,7 +33,7 @@ const TABLES: &str = "CREATE TABLE IF NOT EXISTS pgv2rs.run (id int8 GENERATED A
       begun timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), ended timestamptz); \
     CREATE TABLE IF NOT EXISTS pgv2rs.slice (id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, run int8 NOT NULL, \
       attempt int4 NOT NULL, \"table\" text NOT NULL, oid oid NOT NULL, first_block int8 NOT NULL, end_block int8, shape text NOT NULL, \
-      rows int8, rejected int8, bytes int8, digest text, seal numeric, xid xid8, seconds float8, copied timestamptz); \
+      snapshot_xmin int8 NOT NULL, rows int8, rejected int8, bytes int8, digest text, xid xid8, seconds float8, copied timestamptz); \
     CREATE INDEX IF NOT EXISTS slice_to_claim ON pgv2rs.slice (run, attempt, id) WHERE rows IS NULL; \
     CREATE TABLE IF NOT EXISTS pgv2rs.step (run int8 NOT NULL, number int4 NOT NULL, object text NOT NULL, seconds float8 NOT NULL, \
       done timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), PRIMARY KEY (run, number)); \

@@ -39,8 +39,6 @@ pub struct Counted {
     pub rejected: u64,
     pub bytes: u64,
     pub digest: Digest,
-    /// The sum of the hashes of where its rows lie and who wrote them.
-    pub seal: Option<String>,
     pub elapsed: Duration,
 }
 
@@ -52,7 +50,8 @@ pub(super) struct Done {
     pub shape: String,
     pub rows: i64,
     pub rejected: i64,
-    pub seal: Option<String>,
+    /// Of the snapshot that it was copied under.
+    pub snapshot_xmin: i64,
     /// As the rows' xmin shows it.
     pub xmin: String,
 }
@@ -98,7 +97,7 @@ impl Ledger {
 
     /// Those of a table that are on the target.
     pub(super) async fn done(&self, run: i64) -> Result<Vec<Done>> {
-        let sql = "SELECT id, oid, first_block, end_block, shape, rows, seal::text, \
+        let sql = "SELECT id, oid, first_block, end_block, shape, rows, snapshot_xmin, \
             (xid::text::numeric % 4294967296)::text, rejected FROM pgv2rs.slice WHERE run = $1 AND rows IS NOT NULL";
         let rows = self.session.query(sql, &[&run]).await;
         let done = |r: &Row| Done {
@@ -107,7 +106,7 @@ impl Ledger {
             range: range(r, 2),
             shape: r.get(4),
             rows: r.get(5),
-            seal: r.get(6),
+            snapshot_xmin: r.get(6),
             xmin: r.get(7),
             rejected: r.get(8),
         };
@@ -124,19 +123,29 @@ impl Ledger {
         slicing: Slicing,
         table: &TablePlan,
         shape: &Shape,
+        snapshot_xmin: i64,
         ranges: &[Range],
     ) -> Result<()> {
         let (first, end): (Vec<i64>, Vec<Option<i64>>) =
             ranges.iter().map(|r| (r.first, r.end)).unzip();
-        let sql = "INSERT INTO pgv2rs.slice (run, attempt, \"table\", oid, shape, first_block, end_block) \
-            SELECT $1, $2, $3, $4, $5, f, e FROM unnest($6::int8[], $7::int8[]) AS r(f, e)";
+        let sql = "INSERT INTO pgv2rs.slice (run, attempt, \"table\", oid, shape, snapshot_xmin, first_block, end_block) \
+            SELECT $1, $2, $3, $4, $5, $6, f, e FROM unnest($7::int8[], $8::int8[]) AS r(f, e)";
         let Slicing { run, attempt } = slicing;
         let shape = written(shape)?;
         let name = table.quoted();
         self.session
             .execute(
                 sql,
-                &[&run, &attempt, &name, &table.oid, &shape, &first, &end],
+                &[
+                    &run,
+                    &attempt,
+                    &name,
+                    &table.oid,
+                    &shape,
+                    &snapshot_xmin,
+                    &first,
+                    &end,
+                ],
             )
             .await
             .map(drop)
@@ -144,18 +153,13 @@ impl Ledger {
     }
 
     /// What the slices of each table add up to, in the order of the tables.
-    pub async fn totals(
-        &self,
-        run: i64,
-        tables: &[TablePlan],
-    ) -> Result<Vec<(Copied, Option<String>)>> {
+    pub async fn totals(&self, run: i64, tables: &[TablePlan]) -> Result<Vec<Copied>> {
         let attempt = "adding up the slices";
-        let sql = "SELECT oid, rows, bytes, digest, seconds, rejected, (sum(seal) OVER (PARTITION BY oid))::text \
-            FROM pgv2rs.slice WHERE run = $1 AND rows IS NOT NULL";
+        let sql = "SELECT oid, rows, bytes, digest, seconds, rejected FROM pgv2rs.slice WHERE run = $1 AND rows IS NOT NULL";
         let slices = self.session.query(sql, &[&run]).await;
-        let mut totals: HashMap<u32, (Copied, Option<String>)> = HashMap::new();
+        let mut totals: HashMap<u32, Copied> = HashMap::new();
         for slice in slices.map_err(on(attempt))? {
-            let (copied, sum) = totals.entry(slice.get(0)).or_default();
+            let copied = totals.entry(slice.get(0)).or_default();
             let rows = slice.get::<_, i64>(1).unsigned_abs();
             let digest = Digest::parse(slice.get(3), rows).ok_or_else(|| {
                 Error::new(Side::Target, attempt).because("a digest in it is none")
@@ -166,7 +170,6 @@ impl Ledger {
             copied.digest.merge(digest);
             copied.seconds += slice.get::<_, f64>(4);
             copied.rejected += slice.get::<_, i64>(5).unsigned_abs();
-            *sum = slice.get(6);
         }
         let of = |table: &TablePlan| totals.remove(&table.oid).unwrap_or_default();
         Ok(tables.iter().map(of).collect())
@@ -190,7 +193,7 @@ pub async fn claim(writer: &Session, slicing: Slicing) -> Result<Option<Claim>> 
 
 /// Notes that it is done, in the transaction that holds its rows.
 pub async fn done(writer: &Session, claim: Claim, counted: &Counted) -> Result<()> {
-    let sql = "UPDATE pgv2rs.slice SET rows = $2, bytes = $3, digest = $4, seal = $5::text::numeric, seconds = $6, rejected = $7, \
+    let sql = "UPDATE pgv2rs.slice SET rows = $2, bytes = $3, digest = $4, seconds = $5, rejected = $6, \
         xid = pg_catalog.pg_current_xact_id(), copied = pg_catalog.clock_timestamp() WHERE id = $1 AND rows IS NULL";
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let noted = writer
@@ -201,7 +204,6 @@ pub async fn done(writer: &Session, claim: Claim, counted: &Counted) -> Result<(
                 &number(counted.rows),
                 &number(counted.bytes),
                 &counted.digest.to_string(),
-                &counted.seal,
                 &counted.elapsed.as_secs_f64(),
                 &number(counted.rejected),
             ],

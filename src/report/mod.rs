@@ -61,7 +61,7 @@ pub struct Server {
 pub struct Seconds {
     /// From the first COPY to the last commit.
     pub copy: f64,
-    /// What claiming, sealing and noting slices has taken of it, of all jobs together.
+    /// What claiming and noting slices has taken of it, of all jobs together.
     pub ledger: f64,
     pub verify: f64,
     pub after_data: f64,

@@ -8,7 +8,6 @@ use crate::catalog::target::Target;
 use crate::catalog::{self, Source};
 use crate::cli::{Format, Options, Output, SchemaSource};
 use crate::connect::Session;
-use crate::copy;
 use crate::error::{Error, Result, Side};
 use crate::ledger::{self, Ledger, Recorded};
 use crate::measure;
@@ -86,7 +85,7 @@ pub(super) async fn begin(
     let options = asked.options;
     tracing::info!("locking the source's tables and taking the snapshot");
     let holder = snapshot::hold(&options.source).await?;
-    let readers = Readers::open(&options.source, &holder, copy::readers(options.jobs)).await?;
+    let readers = Readers::open(&options.source, &holder, options.jobs).await?;
     let source = catalog::read(&holder.session).await?;
     let selection = selected(asked, &source, described);
     let (plan, schema, entries) =
@@ -183,7 +182,7 @@ pub(super) async fn resumed(
             .remedy("pgv2rs-copy verify says what differs; start again: pgv2rs-copy clean, and an empty target"));
     }
     let holder = snapshot::hold(&options.source).await?;
-    let readers = Readers::open(&options.source, &holder, copy::readers(options.jobs)).await?;
+    let readers = Readers::open(&options.source, &holder, options.jobs).await?;
     let source = catalog::read(&holder.session).await?;
     let selection = selected(asked, &source, described);
     let entries = prepare::entries(options, &holder, &source, &selection).await?;

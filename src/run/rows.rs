@@ -38,13 +38,22 @@ pub(super) async fn rows(
             options.jobs,
         )
         .await?;
-    let laid = laid(ledger, slicing, tables, readers, &kept, options.jobs).await?;
+    let laid = laid(
+        ledger,
+        slicing,
+        tables,
+        (holder, readers),
+        &kept,
+        options.jobs,
+    )
+    .await?;
     crate::fail::point("laid");
     let slices: usize = kept.iter().map(Vec::len).sum();
     if slices > 0 {
         tracing::info!(
-            "{} are there already and as on the source",
-            count_of(slices, "slice")
+            "{} {} there already and as on the source",
+            count_of(slices, "slice"),
+            if slices == 1 { "is" } else { "are" }
         );
     }
     tracing::info!(
@@ -66,7 +75,7 @@ pub(super) async fn rows(
         memory: options.memory,
         throttle: options.throttle.map(Throttle::new),
     };
-    let job = Arc::new(Job::new(shared, tables, options.jobs).await?);
+    let job = Arc::new(Job::new(shared, tables).await?);
     let copied = tokio::select! {
         copied = copy::all(job.clone(), options.jobs) => copied,
         lost = holder.lost() => Err(lost),
@@ -82,14 +91,14 @@ pub(super) async fn rows(
     }
     let started = Instant::now();
     let verdicts = tokio::select! {
-        verdicts = verify::all(&job, tables, &totals, options.verify, options.jobs) => verdicts?,
+        verdicts = verify::all(&job, tables, &totals, holder.xmin, (options.verify, options.jobs)) => verdicts?,
         lost = holder.lost() => return Err(lost),
     };
     seconds.verify = started.elapsed().as_secs_f64();
     let settled = totals
         .into_iter()
         .zip(verdicts)
-        .map(|((copied, _), verdict)| Settled {
+        .map(|(copied, verdict)| Settled {
             copied,
             seal: verdict.seal.clone(),
             verdict,
@@ -117,7 +126,7 @@ async fn laid(
     ledger: &Ledger,
     slicing: Slicing,
     tables: &[TablePlan],
-    readers: &Readers,
+    (holder, readers): (&Holder, &Readers),
     kept: &[Vec<Range>],
     jobs: usize,
 ) -> Result<usize> {
@@ -128,7 +137,9 @@ async fn laid(
         let ranges = slice::cut(size.ok(), jobs, kept);
         if !ranges.is_empty() {
             let shape = seal::shape_now(&reader, table).await?;
-            ledger.lay(slicing, table, &shape, &ranges).await?;
+            ledger
+                .lay(slicing, table, &shape, holder.xmin, &ranges)
+                .await?;
         }
         laid += ranges.len();
     }

@@ -90,7 +90,8 @@ async fn one(session: &Session, table: &TablePlan, sealed: &Seal) -> Result<Cuto
     }
     // Before the rows: who commits between the two looks is then seen by one of them.
     let open = open_writers(session, table).await?;
-    let (now, sum) = match seal::rows(session, table, Range::WHOLE).await {
+    let looked = seal::rows(session, table, Range::WHOLE, sealed.snapshot_xmin).await;
+    let (now, young) = match looked {
         Ok(found) => found,
         Err(error) if error.sqlstate().as_deref() == Some("55P03") => {
             return Ok(Cutover::Unknown("someone holds a lock on it".into()));
@@ -98,7 +99,7 @@ async fn one(session: &Session, table: &TablePlan, sealed: &Seal) -> Result<Cuto
         Err(error) => return Err(error),
     };
     let rows = sealed.rows;
-    Ok(match (now == rows, sum == sealed.sum) {
+    Ok(match (now == rows, young == sealed.young) {
         (true, true) if open => {
             Cutover::Unknown("a transaction that may have written to it is still open".into())
         }

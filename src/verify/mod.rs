@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cli::Verify;
 use crate::connect::{Session, quote};
+use crate::copy::slice::Range;
 use crate::copy::{Copied, Job};
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
@@ -47,16 +48,16 @@ pub struct Verdict {
 pub async fn all(
     job: &Arc<Job>,
     tables: &[TablePlan],
-    totals: &[(Copied, Option<String>)],
-    level: Verify,
-    jobs: usize,
+    totals: &[Copied],
+    snapshot_xmin: i64,
+    (level, jobs): (Verify, usize),
 ) -> Result<Vec<Verdict>> {
     let mut backs = match level {
         Verify::Full => back::all(job, tables, jobs).await?,
         Verify::None | Verify::Counts => HashMap::new(),
     };
-    let sessions = |(table, (copied, seal)): (&TablePlan, &(Copied, Option<String>))| {
-        let (table, copied, seal) = (table.clone(), copied.clone(), seal.clone());
+    let sessions = |(table, copied): (&TablePlan, &Copied)| {
+        let (table, copied) = (table.clone(), copied.clone());
         let back = backs.remove(&table.oid).unwrap_or_default();
         async move {
             let source = job.readers.lease().await?;
@@ -66,7 +67,7 @@ pub async fn all(
                 job,
                 (&source, &target),
                 &table,
-                (&copied, seal, back),
+                (&copied, snapshot_xmin, back),
                 level,
             )
             .await;
@@ -83,23 +84,24 @@ async fn one(
     job: &Job,
     (source, target): (&Session, &Session),
     table: &TablePlan,
-    (copied, seal, back): (&Copied, Option<String>, Back),
+    (copied, snapshot_xmin, back): (&Copied, i64, Back),
     level: Verify,
 ) -> Result<Verdict> {
     // Counted by a query that knows nothing of slices.
-    let source_rows = count(source, Side::Source, table).await?;
+    let (source_rows, young) = seal::rows(source, table, Range::WHOLE, snapshot_xmin).await?;
     let mut verdict = Verdict {
         source_rows: Some(source_rows),
         seal: seal::Seal {
             rows: source_rows,
-            sum: seal,
+            young,
+            snapshot_xmin,
             shape: seal::shape_now(source, table).await?,
         },
         ..Verdict::default()
     };
     match level {
         Verify::None => {}
-        Verify::Counts => verdict.target_rows = Some(count(target, Side::Target, table).await?),
+        Verify::Counts => verdict.target_rows = Some(count(target, table).await?),
         Verify::Full => {
             verdict.target_rows = Some(back.rows);
             verdict.sent_digest = Some(copied.digest.to_string());
@@ -157,11 +159,11 @@ async fn one(
     Ok(verdict)
 }
 
-async fn count(session: &Session, side: Side, table: &TablePlan) -> Result<u64> {
+async fn count(target: &Session, table: &TablePlan) -> Result<u64> {
     let sql = format!("SELECT count(*) FROM {}", table.from());
-    let row = session
-        .query_of_table(&sql)
-        .await
-        .map_err(Error::on(side, format!("counting {}", table.display)))?;
+    let row = target.query_of_table(&sql).await.map_err(Error::on(
+        Side::Target,
+        format!("counting {}", table.display),
+    ))?;
     Ok(row.get::<_, i64>(0).unsigned_abs())
 }

@@ -1,6 +1,5 @@
-//! In: a session and a table. Out: what identifies every row that the session sees, in two numbers, and the table's shape: name,
-//! file, columns, parents. Taken under the snapshot and again at the end of the run, it tells whether the table has changed.
-//! It reads no value of any row.
+//! In: a session, a table and the xmin of the snapshot that it was copied under. Out: what tells whether its rows are still those that
+//! the snapshot saw, in two numbers, and the table's shape: name, file, columns, parents. It reads no value of any row.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +13,8 @@ use crate::plan::TablePlan;
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct Seal {
     pub rows: u64,
-    pub sum: Option<String>,
+    pub young: Option<String>,
+    pub snapshot_xmin: i64,
     pub shape: Shape,
 }
 
@@ -52,41 +52,33 @@ pub async fn shape_now(session: &Session, table: &TablePlan) -> Result<Shape> {
     })
 }
 
-/// The number of a row's xmin, turned round. age() is the only way from an xid to a number that is no text; it counts back from now, which is
-/// one number for the whole statement. Of rows that were frozen before 9.4 it says the largest one there is: those have no number, so they are
-/// counted only, and none can come.
-pub const XMIN: &str = "((nullif(pg_catalog.age(t.xmin), 2147483647) - (SELECT pg_catalog.age('3'::pg_catalog.xid)::pg_catalog.int8)) & 4294967295)";
-
-/// The number of rows in a range of blocks, and the sum of a hash of where each lies and which transaction wrote it. Sums of the parts of a
-/// table add up to its own.
+/// The number of rows in a range of blocks, and the sum of a hash of where each young one lies and which transaction wrote it; None where
+/// there is no young one. Young are those of transactions that had not ended for certain when a snapshot with this xmin was taken, or
+/// began later.
 ///
-/// A version of a row never changes in its place, so the same (ctid, xmin) in the same file is the same row with the same
-/// values, and every INSERT, UPDATE and DELETE that is committed changes the sum. That asks nothing about which transaction
-/// the snapshot saw, so it holds for subtransactions, whose ids no txid_snapshot lists. VACUUM does not move a row, and
-/// freezing leaves the xmin that SQL shows. A place that was freed and taken again has another xmin, as 2^32 transactions do
-/// not fit between the two looks at one place.
+/// All others were written, and committed, before that snapshot: what is seen of them now was seen then, and what was deleted since is
+/// missing from their number. So the same number and the same young rows are the same rows: a version of a row never changes in its place. That
+/// holds for subtransactions, whose ids no txid_snapshot lists: each is higher than its parent's, and with the parent at or above
+/// the xmin. VACUUM does not move a row, and freezing leaves the xmin that SQL shows.
+///
+/// age() is the only way from an xid to a number that is no text. It counts back from what was the next xid when the transaction first asked, so
+/// no row that it sees is younger than zero, but for those frozen before the counter came round.
 pub async fn rows(
     session: &Session,
     table: &TablePlan,
     range: Range,
+    xmin: i64,
 ) -> Result<(u64, Option<String>)> {
-    let hash = match (session.version_num >= 140_000, table.tree.is_some()) {
-        (true, false) => format!("pg_catalog.hashtidextended(t.ctid, {XMIN})"),
-        (true, true) => format!(
-            "pg_catalog.hashtidextended(t.ctid, {XMIN} | (t.tableoid::pg_catalog.int8 << 32))"
-        ),
-        (false, false) => {
-            "pg_catalog.hashtextextended(t.ctid::pg_catalog.text COLLATE pg_catalog.\"C\", t.xmin::pg_catalog.text::pg_catalog.int8)".into()
-        }
-        (false, true) => {
-            "pg_catalog.hashtextextended(pg_catalog.concat(t.tableoid, t.ctid) COLLATE pg_catalog.\"C\", t.xmin::pg_catalog.text::pg_catalog.int8)".into()
-        }
-    };
     let condition = range
         .condition()
         .map_or(String::new(), |c| format!(" WHERE {c}"));
+    let low = xmin & 0xffff_ffff;
+    // Half of all xids later the young ones cannot be told any more; this equals no sum.
     let sql = format!(
-        "SELECT pg_catalog.count(*), pg_catalog.sum({hash})::pg_catalog.text FROM {} t{condition}",
+        "SELECT pg_catalog.count(*), CASE WHEN pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) - {xmin} > 2000000000 THEN 'too long ago' ELSE \
+         (pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(t.tableoid, t.ctid) COLLATE pg_catalog.\"C\", t.xmin::pg_catalog.text::pg_catalog.int8)) \
+         FILTER (WHERE pg_catalog.age(t.xmin) <= (SELECT pg_catalog.age('{low}'::pg_catalog.xid)) AND pg_catalog.age(t.xmin) >= 0))::pg_catalog.text END \
+         FROM {} t{condition}",
         table.from()
     );
     let row = session.query_of_table(&sql).await.map_err(Error::on(

@@ -130,3 +130,28 @@ fn slices_are_taken_back_where_transactions_are_counted_in_the_fourth_epoch() {
     );
     two.again().says(&["changed since"]);
 }
+
+/// 2,000 transactions later their numbers have come round. Rows of before are frozen, and look as if they were still to be written.
+#[test]
+fn slices_are_kept_and_changes_found_where_the_numbers_of_transactions_have_come_round() {
+    let two = Two::with(&table(""));
+    two.servers.count_down_from(Side::Source, 1500);
+    let next = "SELECT txid_snapshot_xmax(txid_current_snapshot()) > 4294967296";
+    let round = || two.place(Side::Source).session().one(next) == "t";
+    assert!(!round());
+    two.killed_at("copied");
+    two.exec(
+        Side::Source,
+        "DO $$ BEGIN FOR i IN 1..2000 LOOP PERFORM txid_current(); COMMIT; END LOOP; END $$",
+    );
+    assert!(round());
+    two.exec(
+        Side::Source,
+        "DELETE FROM t WHERE id = 5; INSERT INTO t SELECT 5, note, v FROM t WHERE id = 6",
+    );
+    two.exec(Side::Source, "VACUUM (FREEZE) t");
+    two.again().says(&[
+        "2 slices of public.t changed since",
+        "1 slice is there already",
+    ]);
+}

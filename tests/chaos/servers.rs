@@ -87,11 +87,42 @@ impl Servers {
 
     /// As if so many times four thousand million transactions had been.
     pub fn count_from(&self, side: Side, epoch: u32) {
+        self.reset(side, &[format!("--epoch={epoch}")]);
+    }
+
+    /// As if all transactions but so many had been before the numbers of transactions come round. All rows are frozen first.
+    pub fn count_down_from(&self, side: Side, left: u32) {
+        let cluster = self.cluster(side);
+        let freeze = || {
+            let frozen = cluster
+                .program("vacuumdb")
+                .args(["--all", "--freeze", "--quiet"])
+                .arg(format!(
+                    "--maintenance-db={}",
+                    cluster.place.connection_string()
+                ))
+                .status();
+            assert!(frozen.is_ok_and(|s| s.success()), "vacuumdb");
+        };
+        freeze();
+        let next = 0u32.wrapping_sub(left);
+        // The server looks up how the last ones ended; a segment has 2^20 of them, in two bits each.
+        let segment = cluster
+            .directory
+            .join(format!("pg_xact/{:04X}", next >> 20));
+        std::fs::write(segment, vec![0; 256 << 10]).expect("a segment of pg_xact");
+        let numbers = ["next", "oldest"].map(|which| format!("--{which}-transaction-id={next}"));
+        self.reset(side, &numbers);
+        // Of each table it is noted how far it is frozen, in numbers of before.
+        freeze();
+    }
+
+    fn reset(&self, side: Side, arguments: &[String]) {
         let cluster = self.cluster(side);
         cluster.control(&["stop", "--mode=fast", "--wait"]);
         let reset = cluster
             .program("pg_resetwal")
-            .arg(format!("--epoch={epoch}"))
+            .args(arguments)
             .arg(&cluster.directory)
             .status();
         assert!(reset.is_ok_and(|s| s.success()), "pg_resetwal");

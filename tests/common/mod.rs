@@ -44,6 +44,14 @@ impl Pair {
         pair
     }
 
+    /// Waits for what other tests have left open: rows of transactions as young as one that is open are not kept.
+    pub fn quiet(&self) {
+        let session = self.source.place.session();
+        let now = session.one("SELECT txid_current()");
+        let ended = format!("SELECT txid_snapshot_xmin(txid_current_snapshot()) > {now}");
+        wait_until("older transactions end", || session.one(&ended) == "t");
+    }
+
     /// A query on each side must give the same rows, and at least one.
     pub fn same(&self, on_source: &str, on_target: &str) {
         let expected = self.source.rows(on_source);

@@ -85,6 +85,7 @@ fn finished_slices_are_kept_and_the_others_are_copied_once() {
 fn after_a_kill_at_nine_tenths_less_than_a_fifth_is_copied_again() {
     let pair = Pair::with("CREATE TABLE big (id int PRIMARY KEY, pad text STORAGE PLAIN, v vector(2));
         INSERT INTO big SELECT i, repeat(md5(i::text), 60), ARRAY[i, sin(i)]::real[]::vector FROM generate_series(1, 50000) i");
+    pair.quiet();
     let jobs = ["--jobs", "4"];
     pair.killed_at("laid", &jobs);
     let count: usize = pair
