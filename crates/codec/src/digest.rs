@@ -2,7 +2,7 @@
 //! rows, whatever their order and however they were cut. It is no defence against someone who crafts rows to collide.
 use std::fmt;
 
-use xxhash_rust::xxh3::xxh3_128;
+use twox_hash::XxHash3_128;
 
 /// 128-bit wrapping sum of the XXH3 hashes of rows, with their count. Sums commute, so slices and batches merge in any order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub struct Digest {
 impl Digest {
     /// Adds one row: its field count and all its fields with their lengths.
     pub fn add(&mut self, row: &[u8]) {
-        self.sum = self.sum.wrapping_add(xxh3_128(row));
+        self.sum = self.sum.wrapping_add(XxHash3_128::oneshot(row));
         self.rows += 1;
     }
 
