@@ -1,6 +1,9 @@
 //! In: a target that holds all rows. Out: sequences with the source's values, and fresh
 //! statistics. What the target refuses is noted; the rest goes on.
 
+use std::sync::Mutex;
+
+use futures::future::try_join_all;
 use tokio_postgres::Client;
 
 use super::{AfterData, Failed};
@@ -71,23 +74,42 @@ pub async fn sequences(
     Ok(moved)
 }
 
-/// Statistics make queries fast, not right: a refusal is said, and fails nothing. `relations` are quoted names.
-pub async fn analyze(target: &Client, relations: &[String], after: &mut AfterData) -> Result<()> {
-    for name in relations {
-        let sql = format!("ANALYZE {name}");
-        if let Err(e) = target.batch_execute(&sql).await {
+/// Statistics make queries fast, not right: a refusal is said, and fails nothing. `relations` are quoted names; `jobs` are analyzed at a time,
+/// and look for what has no schema in the source's search_path.
+pub async fn analyze(
+    target: &Endpoint,
+    search_path: &str,
+    relations: &[String],
+    jobs: usize,
+    after: &mut AfterData,
+) -> Result<()> {
+    let queue = Mutex::new(relations.iter());
+    let next = || queue.lock().ok().and_then(|mut queue| queue.next());
+    let worker = async || {
+        let session = target.connect().await?;
+        session.look_in(search_path).await?;
+        let mut refused = Vec::new();
+        while let Some(name) = next() {
+            let sql = format!("ANALYZE {name}");
+            let Err(e) = session.batch_execute(&sql).await else {
+                continue;
+            };
             let error = Error::new(Side::Target, format!("analyzing {name}")).because(e);
             if error.sqlstate().is_none() {
                 return Err(error);
             }
             tracing::warn!("{}", error.chain());
-            after.optional.push(Failed {
+            refused.push(Failed {
                 object: sql.clone(),
                 reason: error.server_says(),
                 ddl: vec![sql],
             });
         }
-    }
+        Ok(refused)
+    };
+    let workers = (0..jobs.min(relations.len())).map(|_| worker());
+    let refused = try_join_all(workers).await?;
+    after.optional.extend(refused.into_iter().flatten());
     Ok(())
 }
 

@@ -84,9 +84,10 @@ pub(super) async fn after_rows(
         SchemaSource::Existing => "rp",
     });
     let names: Vec<String> = tables.iter().map(|r| r.quoted()).collect();
-    target.look_in(&source.search_path).await?;
-    finish::analyze(target, &names, &mut after_data).await?;
+    let (path, jobs) = (&source.search_path, options.index_jobs);
+    finish::analyze(&options.target, path, &names, jobs, &mut after_data).await?;
     let names: Vec<_> = tables.iter().map(|r| r.place()).collect();
+    target.look_in(path).await?;
     let broken = probe::probe(target, steps, &names, &source.indexes, &after_data.failed).await?;
     seconds.after_data = after.elapsed().as_secs_f64();
 

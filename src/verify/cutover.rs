@@ -3,7 +3,9 @@
 //! now: not at views, functions, indexes or privileges. It never fails a run whose rows are already there.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Mutex;
 
+use futures::future::{join, join_all};
 use serde::Serialize;
 
 use super::seal::{self, Seal};
@@ -40,8 +42,21 @@ pub async fn check<'a>(
     tables: &[TablePlan],
     seals: impl Iterator<Item = &'a Seal>,
 ) -> Now {
-    let session = match connect(options).await {
-        Ok(session) => session,
+    let queue = Mutex::new(tables.iter().zip(seals).enumerate());
+    let next = || queue.lock().ok().and_then(|mut queue| queue.next());
+    let worker = async || {
+        let session = connect(options).await?;
+        let mut answers = Vec::new();
+        while let Some((at, (table, sealed))) = next() {
+            let answer = one(&session, table, sealed).await;
+            answers.push((at, answer.unwrap_or_else(unasked)));
+        }
+        Ok((answers, session))
+    };
+    let workers = 1..options.jobs.min(tables.len());
+    let (first, others) = join(worker(), join_all(workers.map(|_| worker()))).await;
+    let (answers, session) = match first {
+        Ok(first) => first,
         Err(error) => {
             return Now {
                 tables: vec![unasked(error); tables.len()],
@@ -49,14 +64,15 @@ pub async fn check<'a>(
             };
         }
     };
-    let mut answers = Vec::new();
-    for (table, sealed) in tables.iter().zip(seals) {
-        let answer = one(&session, table, sealed).await;
-        answers.push(answer.unwrap_or_else(unasked));
-    }
+    let others = others
+        .into_iter()
+        .flatten()
+        .flat_map(|(answers, _)| answers);
+    let mut answers: Vec<(usize, Cutover)> = answers.into_iter().chain(others).collect();
+    answers.sort_by_key(|(at, _)| *at);
     let new_tables = new_tables(options, &session, known).await;
     Now {
-        tables: answers,
+        tables: answers.into_iter().map(|(_, answer)| answer).collect(),
         new_tables: new_tables
             .inspect_err(|e| tracing::warn!("looking for new tables: {}", e.chain()))
             .ok(),
