@@ -18,7 +18,7 @@ pub struct Holder {
     pub id: String,
     /// Its text, for txid_visible_in_snapshot after it is gone.
     pub visible: String,
-    /// The oldest transaction that had not ended: whatever is older is seen as it ended.
+    /// The oldest transaction that had not ended, or else the next one: whatever is older is seen as it ended.
     pub xmin: i64,
     /// What is locked.
     tables: Vec<(u32, String, String)>,

@@ -23,7 +23,8 @@ pub struct Seal {
 pub struct Shape {
     pub schema: String,
     pub name: String,
-    /// Of the source's WAL: after a promotion what this number was of may never have been.
+    /// Of the source's WAL: after a promotion what this number was of may never have been. With the start of a standby: one that was
+    /// started again, or another one, may be behind what the first had replayed.
     timeline: String,
     /// The tables that hold the rows, each with its file.
     files: Vec<String>,
@@ -56,13 +57,14 @@ pub async fn shape_now(session: &Session, table: &TablePlan) -> Result<Shape> {
 /// there is no young one. Young are those of transactions that had not ended for certain when a snapshot with this xmin was taken, or
 /// began later.
 ///
-/// All others were written, and committed, before that snapshot: what is seen of them now was seen then, and what was deleted since is
-/// missing from their number. So the same number and the same young rows are the same rows: a version of a row never changes in its place. That
+/// All others were written, and committed, before that snapshot: what a later look sees of them was seen then, and what was deleted since is
+/// missing from their number. (That no look is earlier is for the shape's timeline to tell.) So the same number and the same young rows are the same rows: a version of a row never changes in its place. That
 /// holds for subtransactions, whose ids no txid_snapshot lists: each is higher than its parent's, and with the parent at or above
 /// the xmin. VACUUM does not move a row, and freezing leaves the xmin that SQL shows.
 ///
 /// age() is the only way from an xid to a number that is no text. It counts back from what was the next xid when the transaction first asked, so
-/// no row that it sees is younger than zero, but for those frozen before the counter came round.
+/// no row that it sees is younger than zero, but for those frozen before the counter came round. Of those the few that had the numbers of
+/// today look young: they are copied again, or said to have changed.
 pub async fn rows(
     session: &Session,
     table: &TablePlan,
@@ -73,9 +75,9 @@ pub async fn rows(
         .condition()
         .map_or(String::new(), |c| format!(" WHERE {c}"));
     let low = xmin & 0xffff_ffff;
-    // Half of all xids later the young ones cannot be told any more; this equals no sum.
+    // Half of all xids later the young ones cannot be told any more, and a snapshot from before is of another history: this equals no sum.
     let sql = format!(
-        "SELECT pg_catalog.count(*), CASE WHEN pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) - {xmin} > 2000000000 THEN 'too long ago' ELSE \
+        "SELECT pg_catalog.count(*), CASE WHEN pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) - {xmin} NOT BETWEEN 0 AND 2000000000 THEN 'not to be told' ELSE \
          (pg_catalog.sum(pg_catalog.hashtextextended(pg_catalog.concat(t.tableoid, t.ctid) COLLATE pg_catalog.\"C\", t.xmin::pg_catalog.text::pg_catalog.int8)) \
          FILTER (WHERE pg_catalog.age(t.xmin) <= (SELECT pg_catalog.age('{low}'::pg_catalog.xid)) AND pg_catalog.age(t.xmin) >= 0))::pg_catalog.text END \
          FROM {} t{condition}",
@@ -101,7 +103,7 @@ pub async fn shape(session: &Session, table: &TablePlan) -> Result<Option<Shape>
           FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p WHERE p.isleaf) f(oid) ORDER BY 1), \
         ARRAY(SELECT pg_catalog.concat_ws(' ', i.inhparent::pg_catalog.regclass, pg_catalog.pg_get_expr(c.relpartbound, c.oid)) \
           FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno), \
-        CASE WHEN pg_catalog.pg_is_in_recovery() THEN (SELECT 'standby ' || timeline_id FROM pg_catalog.pg_control_checkpoint()) \
+        CASE WHEN pg_catalog.pg_is_in_recovery() THEN (SELECT pg_catalog.concat_ws(' ', 'standby', timeline_id, pg_catalog.pg_postmaster_start_time()) FROM pg_catalog.pg_control_checkpoint()) \
           ELSE pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8) END \
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
     let found = session.query_opt(sql, &[&table.oid]).await;
@@ -152,7 +154,7 @@ pub async fn shape(session: &Session, table: &TablePlan) -> Result<Option<Shape>
 pub fn other_shape(was: &Shape, is: &Shape) -> Option<String> {
     if was.timeline != is.timeline {
         return Some(
-            "the source was promoted or restored since: what it holds may be something else".into(),
+            "the source was promoted or restored since, or is a standby that was started again or another one: what it holds may be something else".into(),
         );
     }
     if (&was.schema, &was.name) != (&is.schema, &is.name) {

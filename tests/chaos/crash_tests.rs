@@ -155,3 +155,18 @@ fn slices_are_kept_and_changes_found_where_the_numbers_of_transactions_have_come
         "1 slice is there already",
     ]);
 }
+
+/// A standby that was started again may be behind what it had replayed before.
+#[test]
+fn slices_of_a_standby_are_kept_until_it_is_started_again() {
+    let Two { servers } = Two::with(&table(""));
+    let two = Two {
+        servers: servers.with_a_standby_as_source(),
+    };
+    two.killed_at("copied");
+    two.killed_at("laid");
+    let kept = "SELECT count(*) FROM pgv2rs.slice WHERE rows IS NOT NULL";
+    assert_eq!(two.place(Side::Target).session().one(kept), "3");
+    two.crash(Side::Source);
+    two.again().says(&["3 slices of public.t changed since"]);
+}

@@ -33,6 +33,8 @@ pub struct Servers {
     pub directory: PathBuf,
     source: Cluster,
     target: Cluster,
+    /// Where the source is a standby.
+    primary: Option<Cluster>,
 }
 
 struct Cluster {
@@ -71,6 +73,7 @@ impl Servers {
         Servers {
             source,
             target,
+            primary: None,
             directory,
         }
     }
@@ -101,8 +104,8 @@ impl Servers {
                     "--maintenance-db={}",
                     cluster.place.connection_string()
                 ))
-                .status();
-            assert!(frozen.is_ok_and(|s| s.success()), "vacuumdb");
+                .output();
+            assert!(frozen.is_ok_and(|o| o.status.success()), "vacuumdb");
         };
         freeze();
         let next = 0u32.wrapping_sub(left);
@@ -129,6 +132,34 @@ impl Servers {
         cluster.control(&["start", "--wait", "--timeout=120"]);
     }
 
+    /// A standby of the source takes its place; it has replayed all.
+    pub fn with_a_standby_as_source(mut self) -> Servers {
+        let standby = Cluster {
+            programs: self.source.programs.clone(),
+            directory: self.directory.join("standby"),
+            place: Place {
+                port: free_port(),
+                ..self.source.place.clone()
+            },
+        };
+        let primary = self.source.place.connection_string();
+        let copied = standby
+            .program("pg_basebackup")
+            .args(["--write-recovery-conf", "--checkpoint=fast", "--no-sync"])
+            .arg(format!("--dbname={primary}"))
+            .arg("--pgdata")
+            .arg(&standby.directory)
+            .status();
+        assert!(copied.is_ok_and(|s| s.success()), "pg_basebackup");
+        let file = standby.directory.join("postgresql.conf");
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        let port = format!("{text}\nport = {}\n", standby.place.port);
+        std::fs::write(&file, port).unwrap_or_else(|e| panic!("{}: {e}", file.display()));
+        standby.control(&["start", "--wait", "--timeout=120"]);
+        self.primary = Some(std::mem::replace(&mut self.source, standby));
+        self
+    }
+
     fn cluster(&self, side: Side) -> &Cluster {
         match side {
             Side::Source => &self.source,
@@ -145,7 +176,10 @@ impl Drop for Servers {
             }
             return println!("both are in {}", self.directory.display());
         }
-        for cluster in [&self.source, &self.target] {
+        for cluster in [&self.source, &self.target]
+            .into_iter()
+            .chain(&self.primary)
+        {
             let _ = cluster.try_control(&["stop", "--mode=immediate", "--wait"]);
         }
         let _ = std::fs::remove_dir_all(&self.directory);
