@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use futures::future::try_join_all;
 use tokio_postgres::Client;
 
-use super::{AfterData, Failed};
+use super::{AfterData, Failed, Notes, connect};
 use crate::catalog::Relation;
 use crate::connect::Endpoint;
 use crate::error::{Error, Result, Side};
@@ -78,6 +78,7 @@ pub async fn sequences(
 /// and look for what has no schema in the source's search_path.
 pub async fn analyze(
     target: &Endpoint,
+    notes: &Notes<'_>,
     search_path: &str,
     relations: &[String],
     jobs: usize,
@@ -85,8 +86,12 @@ pub async fn analyze(
 ) -> Result<()> {
     let queue = Mutex::new(relations.iter());
     let next = || queue.lock().ok().and_then(|mut queue| queue.next());
-    let worker = async || {
-        let session = target.connect().await?;
+    let worker = async |at| {
+        let session = match connect(target, notes).await {
+            // The others do its share.
+            Err(_) if at > 0 => return Ok(Vec::new()),
+            session => session?,
+        };
         session.look_in(search_path).await?;
         let mut refused = Vec::new();
         while let Some(name) = next() {
@@ -107,7 +112,7 @@ pub async fn analyze(
         }
         Ok(refused)
     };
-    let workers = (0..jobs.min(relations.len())).map(|_| worker());
+    let workers = (0..jobs.min(relations.len())).map(worker);
     let refused = try_join_all(workers).await?;
     after.optional.extend(refused.into_iter().flatten());
     Ok(())

@@ -85,7 +85,7 @@ pub(super) async fn after_rows(
     });
     let names: Vec<String> = tables.iter().map(|r| r.quoted()).collect();
     let (path, jobs) = (&source.search_path, options.index_jobs);
-    finish::analyze(&options.target, path, &names, jobs, &mut after_data).await?;
+    finish::analyze(&options.target, &notes, path, &names, jobs, &mut after_data).await?;
     let names: Vec<_> = tables.iter().map(|r| r.place()).collect();
     target.look_in(path).await?;
     let broken = probe::probe(target, steps, &names, &source.indexes, &after_data.failed).await?;
