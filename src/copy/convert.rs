@@ -131,7 +131,7 @@ pub fn reread(table: &TablePlan) -> Converter {
     Converter::new(table.columns.iter().map(column).collect())
 }
 
-/// One CopyData message's worth of rows, and what is left of the batch: nothing, but where values grow. A sparse vector or a
+/// As many rows as are written at once, and what is left of the batch: nothing, but where values grow. A sparse vector or a
 /// bit string may be a hundred thousand times as large when it is a `real[]`.
 pub struct Part {
     pub converted: Converted,

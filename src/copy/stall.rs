@@ -16,10 +16,10 @@ pub async fn watch(job: &Job, table: &TablePlan, pids: (i32, i32), moved: &Moved
     loop {
         tokio::time::sleep(tick).await;
         let now = moved.bytes();
-        still = if moved.streams() && now == seen {
-            still + tick
-        } else {
+        still = if moved.pauses() || now != seen {
             Duration::ZERO
+        } else {
+            still + tick
         };
         seen = now;
         if still >= job.stall_timeout {
