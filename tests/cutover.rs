@@ -323,3 +323,18 @@ fn a_column_may_bear_any_name_that_the_checks_use_themselves() {
     assert!(samples.contains("\"checked\":2"), "{samples}");
     outcome.says(&[SAFE]);
 }
+
+/// What a session was told to find without a schema for one table is over when it looks at the next, whatever became of the first.
+#[test]
+fn a_table_that_is_locked_spoils_no_answer_for_another() {
+    let pair = pair();
+    for side in [&pair.source, &pair.target] {
+        side.exec("CREATE TABLE tree (id int) PARTITION BY LIST (id); CREATE TABLE tree_1 PARTITION OF tree FOR VALUES IN (1)");
+    }
+    let waiting = Waiting::start(&pair, &["--jobs", "1"]);
+    let locker = pair.source.place.session();
+    locker.exec("BEGIN; LOCK TABLE other IN ACCESS EXCLUSIVE MODE");
+    let outcome = waiting.ended();
+    assert_eq!(state(&outcome, "public.other"), "unknown");
+    assert_eq!(state(&outcome, "public.tree_1"), "unchanged");
+}

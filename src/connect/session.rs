@@ -85,9 +85,8 @@ impl Session {
         parameters: &[&(dyn ToSql + Sync)],
     ) -> std::result::Result<Vec<Row>, tokio_postgres::Error> {
         self.client.batch_execute(BARE_NAMES).await?;
-        let rows = self.client.query(sql, parameters).await?;
-        self.client.batch_execute(FULL_NAMES).await?;
-        Ok(rows)
+        let rows = self.client.query(sql, parameters).await;
+        self.names_in_full(rows).await
     }
 
     /// The same, of one row.
@@ -96,9 +95,19 @@ impl Session {
         sql: &str,
     ) -> std::result::Result<Row, tokio_postgres::Error> {
         self.client.batch_execute(BARE_NAMES).await?;
-        let row = self.client.query_one(sql, &[]).await?;
-        self.client.batch_execute(FULL_NAMES).await?;
-        Ok(row)
+        let row = self.client.query_one(sql, &[]).await;
+        self.names_in_full(row).await
+    }
+
+    /// Also after an error: the session may be asked something else.
+    async fn names_in_full<T>(
+        &self,
+        found: std::result::Result<T, tokio_postgres::Error>,
+    ) -> std::result::Result<T, tokio_postgres::Error> {
+        let full = self.client.batch_execute(FULL_NAMES).await;
+        let found = found?;
+        full?;
+        Ok(found)
     }
 
     /// How often the server was content to warn that it did not grant or revoke what it was told to.

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
-use futures::future::{join, join_all};
+use futures::future::join_all;
 use serde::Serialize;
 
 use super::seal::{self, Seal};
@@ -44,35 +44,38 @@ pub async fn check<'a>(
 ) -> Now {
     let queue = Mutex::new(tables.iter().zip(seals).enumerate());
     let next = || queue.lock().ok().and_then(|mut queue| queue.next());
+    let answers = Mutex::new(vec![None; tables.len()]);
     let worker = async || {
         let session = connect(options).await?;
-        let mut answers = Vec::new();
-        while let Some((at, (table, sealed))) = next() {
+        while !session.is_closed()
+            && let Some((at, (table, sealed))) = next()
+        {
             let answer = one(&session, table, sealed).await;
-            answers.push((at, answer.unwrap_or_else(unasked)));
+            if let Ok(mut answers) = answers.lock() {
+                answers[at] = Some(answer.unwrap_or_else(unasked));
+            }
         }
-        Ok((answers, session))
+        Ok(session)
     };
-    let workers = 1..options.jobs.min(tables.len());
-    let (first, others) = join(worker(), join_all(workers.map(|_| worker()))).await;
-    let (answers, session) = match first {
-        Ok(first) => first,
-        Err(error) => {
-            return Now {
-                tables: vec![unasked(error); tables.len()],
-                new_tables: None,
-            };
+    let workers = join_all((0..options.jobs.min(tables.len()).max(1)).map(|_| worker())).await;
+    let (mut sessions, mut errors) = (Vec::new(), Vec::new());
+    for worker in workers {
+        match worker {
+            Ok(session) => sessions.push(session),
+            Err(error) => errors.push(error),
         }
+    }
+    let gone = || Cutover::Unknown("the source could not be asked".into());
+    let lost = errors.pop().map_or_else(gone, unasked);
+    let answers = answers.into_inner().unwrap_or_default();
+    let tables = answers.into_iter().map(|a| a.unwrap_or(lost.clone()));
+    let session = sessions.iter().find(|session| !session.is_closed());
+    let new_tables = match session {
+        Some(session) => new_tables(options, session, known).await,
+        None => Err(Error::new(Side::Source, "connecting to the source")),
     };
-    let others = others
-        .into_iter()
-        .flatten()
-        .flat_map(|(answers, _)| answers);
-    let mut answers: Vec<(usize, Cutover)> = answers.into_iter().chain(others).collect();
-    answers.sort_by_key(|(at, _)| *at);
-    let new_tables = new_tables(options, &session, known).await;
     Now {
-        tables: answers.into_iter().map(|(_, answer)| answer).collect(),
+        tables: tables.collect(),
         new_tables: new_tables
             .inspect_err(|e| tracing::warn!("looking for new tables: {}", e.chain()))
             .ok(),
