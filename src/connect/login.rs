@@ -89,7 +89,7 @@ impl Endpoint {
         let nowhere = "the name has no address";
         let nowhere = io::Error::new(io::ErrorKind::NotFound, nowhere);
         let mut wrong = Unreached::Socket(nowhere);
-        // The socket's own limit ends with TCP's handshake; a server may be silent behind it.
+        // Of the handshakes of TCP and TLS, and of the login.
         let limit = config.get_connect_timeout().copied();
         let limit = limit.unwrap_or(Duration::MAX);
         for address in socket::addresses(place).await? {
@@ -100,6 +100,9 @@ impl Endpoint {
             };
             match tokio::time::timeout(limit, login).await {
                 Ok(Ok(login)) => return Ok((login, address)),
+                Ok(Err(Unreached::Server(error))) if answered(&error) => {
+                    return Err(Unreached::Server(error));
+                }
                 Ok(Err(error)) => wrong = error,
                 Err(_) => wrong = Unreached::Silent,
             }
@@ -148,6 +151,12 @@ impl Endpoint {
         let all = futures::future::join_all(all);
         let _ = tokio::time::timeout(Duration::from_secs(5), all).await;
     }
+}
+
+/// For all: no other address or host is asked. One that starts up or shuts down leaves that to the others.
+pub(super) fn answered(error: &tokio_postgres::Error) -> bool {
+    let code = error.code().map(|c| c.code());
+    code.is_some_and(|c| c != "57P03" && c != "57P01")
 }
 
 /// By a timeout: of a statement, or of an idle session, which is closed.

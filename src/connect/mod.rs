@@ -18,7 +18,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding, SslMode};
 
 use crate::error::{Error, Result, Side};
-use login::{Cancel, Unreached};
+use login::{Cancel, Unreached, answered};
 use parameters::{Parameters, Place};
 pub use session::{FULL_NAMES, NAMES_IN_FULL, SAME_TEXT, Session};
 use tls::{Mode, Tls};
@@ -90,7 +90,7 @@ impl Endpoint {
             cancels: Arc::default(),
         };
         // What is wrong is wrong for every place.
-        endpoint.config(&endpoint.places[0], SslMode::Disable, None)?;
+        endpoint.config(SslMode::Disable, None)?;
         Ok(endpoint)
     }
 
@@ -116,7 +116,6 @@ impl Endpoint {
     /// For one place, one way to encrypt.
     fn config(
         &self,
-        place: &Place,
         mode: SslMode,
         password: Option<String>,
     ) -> std::result::Result<Config, String> {
@@ -124,11 +123,8 @@ impl Endpoint {
         let number = |name| self.parameters.number(name);
         let seconds = |name| Ok::<_, String>(number(name)?.map(Duration::from_secs));
         let mut config = Config::new();
-        config.host(&place.host).port(place.port).ssl_mode(mode);
+        config.ssl_mode(mode);
         config.ssl_negotiation(self.tls.negotiation);
-        if let Some(address) = place.address {
-            config.hostaddr(address);
-        }
         config.dbname(self.parameters.database());
         if let Some(user) = get("user") {
             config.user(user);
@@ -270,7 +266,7 @@ impl Endpoint {
         let mut wrong = None;
         for mode in attempts {
             let config = self
-                .config(place, *mode, password.clone())
+                .config(*mode, password.clone())
                 .map_err(|e| (self.failed(place).because(e), true))?;
             match self.begun(place, config).await {
                 Ok(Ok(begun)) => return Ok(begun),
@@ -295,9 +291,7 @@ impl Endpoint {
         }
         Err(match wrong {
             Some(error) => {
-                let code = error.code().map(|c| c.code());
-                // Starting up, shutting down: another of the hosts may be ready.
-                let answered = code.is_some_and(|c| c != "57P03" && c != "57P01");
+                let answered = answered(&error);
                 let remedy = connect_remedy(&error);
                 (self.failed(place).because(error).remedy(remedy), answered)
             }

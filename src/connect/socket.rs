@@ -28,7 +28,10 @@ pub enum Socket {
 pub async fn addresses(place: &Place) -> io::Result<Vec<Address>> {
     if place.is_socket() {
         // An @ stands for the NUL byte of a name that is in no directory.
-        let host = place.host.replacen('@', "\0", 1);
+        let host = match place.host.strip_prefix('@') {
+            Some(name) => format!("\0{name}"),
+            None => place.host.clone(),
+        };
         let path = PathBuf::from(host).join(format!(".s.PGSQL.{}", place.port));
         return Ok(vec![Address::Unix(path)]);
     }
@@ -41,17 +44,9 @@ pub async fn addresses(place: &Place) -> io::Result<Vec<Address>> {
 
 impl Socket {
     pub async fn connect(address: &Address, config: &Config) -> io::Result<Socket> {
-        let connecting = async {
-            match address {
-                Address::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
-                Address::Tcp(address) => TcpStream::connect(address).await.map(Socket::Tcp),
-            }
-        };
-        let socket = match config.get_connect_timeout() {
-            None => connecting.await,
-            Some(limit) => tokio::time::timeout(*limit, connecting)
-                .await
-                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+        let socket = match address {
+            Address::Unix(path) => UnixStream::connect(path).await.map(Socket::Unix),
+            Address::Tcp(address) => TcpStream::connect(address).await.map(Socket::Tcp),
         }?;
         if let Socket::Tcp(tcp) = &socket {
             set(tcp, config)?;
@@ -114,6 +109,27 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Socket::Tcp(tcp) => Pin::new(tcp).poll_shutdown(cx),
             Socket::Unix(unix) => Pin::new(unix).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_socket_is_in_a_directory_or_abstract() {
+        for (host, path) in [
+            ("/run/pg@15", "/run/pg@15/.s.PGSQL.6543"),
+            ("@pg@15", "\0pg@15/.s.PGSQL.6543"),
+        ] {
+            let place = Place {
+                host: host.into(),
+                address: None,
+                port: 6543,
+            };
+            let found = addresses(&place).await.expect("no name to look up");
+            assert!(matches!(&found[..], [Address::Unix(p)] if p.as_os_str() == path));
         }
     }
 }
