@@ -92,7 +92,7 @@ struct Arguments {
     #[arg(long, help_heading = "How it runs")]
     reject_table: bool,
 
-    /// Slices of tables copied at a time, each by a connection to either server; for every four, one more to the source looks which rows they hold
+    /// Slices of tables copied at a time, each by a connection to either server
     #[arg(short = 'j', long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=256), help_heading = "How it runs")]
     jobs: u16,
 
