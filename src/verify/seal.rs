@@ -103,7 +103,7 @@ pub async fn shape(session: &Session, table: &TablePlan) -> Result<Option<Shape>
           FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p WHERE p.isleaf) f(oid) ORDER BY 1), \
         ARRAY(SELECT pg_catalog.concat_ws(' ', i.inhparent::pg_catalog.regclass, pg_catalog.pg_get_expr(c.relpartbound, c.oid)) \
           FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno), \
-        CASE WHEN pg_catalog.pg_is_in_recovery() THEN (SELECT pg_catalog.concat_ws(' ', 'standby', timeline_id, pg_catalog.pg_postmaster_start_time()) FROM pg_catalog.pg_control_checkpoint()) \
+        CASE WHEN pg_catalog.pg_is_in_recovery() THEN (SELECT pg_catalog.concat_ws(' ', 'standby', timeline_id, EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time())) FROM pg_catalog.pg_control_checkpoint()) \
           ELSE pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8) END \
         FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
     let found = session.query_opt(sql, &[&table.oid]).await;
