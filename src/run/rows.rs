@@ -42,7 +42,8 @@ pub(super) async fn rows(
         ledger,
         slicing,
         tables,
-        (holder, readers),
+        readers,
+        holder.xmin,
         &kept,
         options.jobs,
     )
@@ -91,7 +92,7 @@ pub(super) async fn rows(
     }
     let started = Instant::now();
     let verdicts = tokio::select! {
-        verdicts = verify::all(&job, tables, &totals, holder.xmin, (options.verify, options.jobs)) => verdicts?,
+        verdicts = verify::all(&job, tables, &totals, holder.xmin, options.verify, options.jobs) => verdicts?,
         lost = holder.lost() => return Err(lost),
     };
     seconds.verify = started.elapsed().as_secs_f64();
@@ -126,7 +127,8 @@ async fn laid(
     ledger: &Ledger,
     slicing: Slicing,
     tables: &[TablePlan],
-    (holder, readers): (&Holder, &Readers),
+    readers: &Readers,
+    snapshot_xmin: i64,
     kept: &[Vec<Range>],
     jobs: usize,
 ) -> Result<usize> {
@@ -138,7 +140,7 @@ async fn laid(
         if !ranges.is_empty() {
             let shape = seal::shape_now(&reader, table).await?;
             ledger
-                .lay(slicing, table, &shape, holder.xmin, &ranges)
+                .lay(slicing, table, &shape, snapshot_xmin, &ranges)
                 .await?;
         }
         laid += ranges.len();

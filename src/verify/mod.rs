@@ -50,7 +50,8 @@ pub async fn all(
     tables: &[TablePlan],
     totals: &[Copied],
     snapshot_xmin: i64,
-    (level, jobs): (Verify, usize),
+    level: Verify,
+    jobs: usize,
 ) -> Result<Vec<Verdict>> {
     let mut backs = match level {
         Verify::Full => back::all(job, tables, jobs).await?,
