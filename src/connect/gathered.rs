@@ -1,6 +1,7 @@
-//! In: what a server sends, message by message. Out: the same, but for runs of CopyData, which become one message each: COPY OUT is one message a
-//! row, and tokio-postgres spends more on a message than a short row costs in all. The protocol lets a receiver draw no meaning from where a
-//! COPY's messages end. Written bytes pass.
+//! In: what a server sends, message by message. Out: the same, but for CopyData: a run of short ones becomes one message, and a long one
+//! several. COPY OUT is one message a row, and tokio-postgres spends more on a message than a short row costs in all; of a long one it
+//! makes room for the whole, and keeps the room for as long as the session lives. The protocol lets a receiver draw no meaning from
+//! where a COPY's messages end. Written bytes pass.
 
 use std::io;
 use std::pin::Pin;
@@ -11,8 +12,8 @@ use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
 /// Read from the socket at once.
 const BUFFER: usize = 64 << 10;
-/// tokio-postgres's own buffer begins with 8 KiB and is doubled, and copied, until a message fits.
-const LONGEST_RUN: usize = 32 << 10;
+/// A CopyData that is given out is no longer: tokio-postgres's own buffer begins with 8 KiB and is doubled, and copied, until a message fits.
+pub const LONGEST: usize = 32 << 10;
 /// Type and length, which counts itself.
 const HEADER: usize = 5;
 const COPY_DATA: u8 = b'd';
@@ -35,7 +36,9 @@ pub struct Gathered<S> {
     end: usize,
     /// Given out as it is before another message is looked for.
     pass: usize,
-    /// The header of a run, as far as it is not given out yet.
+    /// Payload of a long CopyData for which no message has been begun yet.
+    long: usize,
+    /// The header of a CopyData of our own, as far as it is not given out yet.
     header: ([u8; HEADER], usize),
     /// CopyData from `start` up to here is a run.
     run_end: usize,
@@ -52,6 +55,7 @@ impl<S> Gathered<S> {
             start: 0,
             end: 0,
             pass: 0,
+            long: 0,
             header: ([0; HEADER], HEADER),
             run_end: 0,
             left: 0,
@@ -86,15 +90,25 @@ impl<S> Gathered<S> {
                 return true;
             }
         }
+        if self.long > 0 {
+            self.pass = self.long.min(LONGEST - HEADER);
+            self.long -= self.pass;
+            self.begin(self.pass);
+            return true;
+        }
         let Some((kind, length)) = self.message(self.start) else {
             return false;
         };
         let whole = |at: usize, length: usize| at + length <= self.end;
-        // One with nothing in it would give nothing, which is an end; a long one may be larger than any buffer.
-        let gathers = kind == COPY_DATA && (HEADER + 1..=LONGEST_RUN).contains(&length);
-        if !gathers {
+        // One with nothing in it would give nothing, which is an end.
+        if kind != COPY_DATA || length == HEADER {
             self.pass = length;
             return true;
+        }
+        if length > LONGEST {
+            self.start += HEADER;
+            self.long = length - HEADER;
+            return self.next();
         }
         // A row's first half would make a message of its own of the row.
         if !whole(self.start, length) {
@@ -104,19 +118,27 @@ impl<S> Gathered<S> {
         while let Some((COPY_DATA, length)) = self.message(at)
             && length > HEADER
             && whole(at, length)
-            && payload + length <= LONGEST_RUN
+            && payload + length <= LONGEST
         {
             at += length;
             payload += length - HEADER;
         }
-        let length = u32::try_from(payload + 4).unwrap_or(u32::MAX);
-        let [a, b, c, d] = length.to_be_bytes();
-        self.header = ([COPY_DATA, a, b, c, d], 0);
+        self.begin(payload);
         (self.run_end, self.left) = (at, 0);
         true
     }
 
+    fn begin(&mut self, payload: usize) {
+        let length = u32::try_from(payload + 4).unwrap_or(u32::MAX);
+        let [a, b, c, d] = length.to_be_bytes();
+        self.header = ([COPY_DATA, a, b, c, d], 0);
+    }
+
     fn give(&mut self, to: &mut ReadBuf<'_>) {
+        let (header, given) = &mut self.header;
+        let number = to.remaining().min(HEADER - *given);
+        to.put_slice(&header[*given..*given + number]);
+        *given += number;
         if self.pass > 0 {
             let number = self.pass.min(self.end - self.start).min(to.remaining());
             to.put_slice(&self.buffer[self.start..self.start + number]);
@@ -124,10 +146,6 @@ impl<S> Gathered<S> {
             self.start += number;
             return;
         }
-        let (header, given) = &mut self.header;
-        let number = to.remaining().min(HEADER - *given);
-        to.put_slice(&header[*given..*given + number]);
-        *given += number;
         while to.remaining() > 0 && self.start < self.run_end {
             if self.left == 0 {
                 let length = self
@@ -327,7 +345,8 @@ mod tests {
             let (was, before) = meaning(&bytes);
             let (is, after) = meaning(&all(&bytes, &lengths, &asks, First::Message));
             prop_assert!(was == is);
-            prop_assert!(after <= before);
+            let pieces: usize = was.iter().map(|(_, payload)| payload.len() / (LONGEST / 2)).sum();
+            prop_assert!(after <= before + pieces);
         }
     }
 
@@ -338,6 +357,21 @@ mod tests {
         let (is, number) = meaning(&all(&bytes, &[BUFFER], &[8192], First::Message));
         assert_eq!(is, meaning(&bytes).0);
         assert!(number < 40, "{number}");
+    }
+
+    #[test]
+    fn a_long_row_becomes_messages_that_fit_a_small_buffer() {
+        let row: Vec<u8> = (0..3_000_000u32).map(|i| (i * 31) as u8).collect();
+        let bytes = [message(COPY_DATA, &row), message(b'c', &[])].concat();
+        let mut out = &all(&bytes, &[BUFFER], &[8192], First::Message)[..];
+        let (is, number) = meaning(out);
+        assert_eq!(is, meaning(&bytes).0);
+        assert!(number < 100, "{number}");
+        while let [_, length @ ..] = out {
+            let length = u32::from_be_bytes(*length.first_chunk().expect("a length")) as usize;
+            assert!(length < LONGEST);
+            out = &out[length + 1..];
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //! environment under which pg_dump reaches it too. `parameters` says where and as whom, `tls` how; it knows the wire only as
 //! tokio-postgres shows it.
 
-mod gathered;
+pub mod gathered;
 mod login;
 pub mod parameters;
 mod password_file;

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use codec::batch::Batch;
-use codec::convert::{Column, Conversion, Converted, Converter, Encoding, Form, Kind, Oids};
+use codec::convert::{
+    Column, Conversion, Converted, Converter, Encoding, Form, Kind, Oids, Output,
+};
 use dialect::types::{SourceType, TargetType, TypeChange};
 
 use super::BATCH_BYTES;
@@ -135,7 +137,7 @@ pub fn reread(table: &TablePlan) -> Converter {
 /// bit string may be a hundred thousand times as large when it is a `real[]`.
 pub struct Part {
     pub converted: Converted,
-    pub buffer: Vec<u8>,
+    pub output: Output,
     /// Rows that were left out.
     pub refused: Vec<Refused>,
     pub rest: Batch,
@@ -151,15 +153,16 @@ pub async fn in_pool(
     key_columns: &Arc<[usize]>,
     rejects: bool,
     mut batch: Batch,
-    mut buffer: Vec<u8>,
+    buffer: Vec<u8>,
 ) -> Option<std::result::Result<Part, Refused>> {
     let (reply, answer) = tokio::sync::oneshot::channel();
     let (converter, key_columns) = (converter.clone(), key_columns.clone());
     rayon::spawn(move || {
         let mut refused = Vec::new();
+        let mut output = Output::after(buffer);
         let converted = match rejects {
-            false => converter.convert_part(&mut batch, &mut buffer, PART_BYTES),
-            true => converter.convert_part_but(&mut batch, &mut buffer, PART_BYTES, &mut refused),
+            false => converter.convert_part(&mut batch, &mut output, PART_BYTES),
+            true => converter.convert_part_but(&mut batch, &mut output, PART_BYTES, &mut refused),
         };
         let named = |error, fields: Vec<Option<Bytes>>| {
             // Copied: the field itself would hold on to a whole batch.
@@ -170,7 +173,7 @@ pub async fn in_pool(
         let done = match converted {
             Ok(converted) => Ok(Part {
                 converted,
-                buffer,
+                output,
                 refused: refused.iter().map(|r| named(r.error, r.fields())).collect(),
                 rest: batch,
             }),

@@ -1,4 +1,4 @@
-//! In: messages of COPY OUT, one row or some. Out: the same bytes in buffers of about a batch, used again and again. It does
+//! In: messages of COPY OUT, some rows or a part of one. Out: the same bytes in buffers of about a batch, used again and again. It does
 //! not look at rows.
 //!
 //! A message is a slice of some KiB that tokio-postgres read in one go. Kept as they are until the pool is done, these small
@@ -8,9 +8,7 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{BATCH_BYTES, IN_FLIGHT};
-
-/// A message from here on is passed on as it is.
-pub const ALONE_BYTES: usize = 64 << 10;
+use crate::connect::gathered::LONGEST;
 
 #[derive(Default)]
 pub struct Gather {
@@ -24,7 +22,6 @@ impl Gather {
         self.open.len()
     }
 
-    /// Takes a message shorter than `ALONE_BYTES`.
     pub fn add(&mut self, message: &[u8]) {
         if self.open.capacity() == 0 {
             self.open = self.free();
@@ -52,7 +49,7 @@ impl Gather {
                 buffer.clear();
                 buffer
             }
-            _ => BytesMut::with_capacity(BATCH_BYTES + ALONE_BYTES),
+            _ => BytesMut::with_capacity(BATCH_BYTES + LONGEST),
         }
     }
 }

@@ -36,7 +36,7 @@ use convert::{Part, in_pool};
 use read::Reader;
 use reject::Refused;
 use throttle::Throttle;
-use write::{Chunk, Spare, Writer};
+use write::{Spare, Writer};
 
 /// About one CopyData message to the target, but for rows that are longer. All batches of a slice that are in flight, read and converted, fit a core's second cache: with
 /// 1 MiB they do not, and each of the copies that a row goes through waits for memory (150,000 x vector(768): 1.13 times the CPU of
@@ -415,7 +415,7 @@ async fn stream(
             loop {
                 let Part {
                     converted,
-                    buffer,
+                    output,
                     refused,
                     rest,
                 } = match part {
@@ -433,7 +433,7 @@ async fn stream(
                 moved.add(converted.rows, bytes);
                 // The batch's permit goes with its last part.
                 let held = permit.take_if(|_| rest.is_empty());
-                sink.send(Chunk::new(buffer, &spare, held)).await?;
+                sink.send(output, &spare, held).await?;
                 if rest.is_empty() {
                     break;
                 }

@@ -3,14 +3,13 @@
 
 use std::pin::Pin;
 
-use bytes::Bytes;
 use codec::batch::Batch;
 use codec::frame::Splitter;
 use futures::StreamExt;
 use tokio_postgres::CopyOutStream;
 
 use super::BATCH_BYTES;
-use super::gather::{ALONE_BYTES, Gather};
+use super::gather::Gather;
 use super::slice::Range;
 use crate::connect::{FULL_NAMES, SAME_TEXT, Session, quote};
 use crate::error::{Error, Result, Side};
@@ -96,19 +95,18 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The next batch of about `BATCH_BYTES`; None after the last. One row larger than that travels alone.
+    /// The next batch of about `BATCH_BYTES`; None after the last. One row larger than that travels with what came along with its end.
     pub async fn next(&mut self) -> Result<Option<Batch>> {
+        // The first part of a long row makes no batch yet.
         while let Some(stream) = &mut self.stream
-            && self.batch.bytes() + self.gather.len() < BATCH_BYTES
+            && self.batch.is_empty()
         {
             match stream.next().await {
                 Some(message) => {
                     let message = message.map_err(Error::on(self.side, self.attempt.clone()))?;
-                    if message.len() < ALONE_BYTES {
-                        self.gather.add(&message);
-                    } else {
+                    self.gather.add(&message);
+                    if self.gather.len() >= BATCH_BYTES {
                         self.split_gathered()?;
-                        self.split(message)?;
                     }
                 }
                 None => {
@@ -125,16 +123,14 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        self.split_gathered()?;
         let batch = std::mem::take(&mut self.batch);
         Ok((!batch.is_empty()).then_some(batch))
     }
 
     fn split_gathered(&mut self) -> Result<()> {
-        self.gather.take().map_or(Ok(()), |bytes| self.split(bytes))
-    }
-
-    fn split(&mut self, bytes: Bytes) -> Result<()> {
+        let Some(bytes) = self.gather.take() else {
+            return Ok(());
+        };
         let mut pieces = Vec::new();
         self.splitter
             .push(bytes, &mut pieces)

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use codec::convert::{Output, Passed};
 use crossbeam_channel::{Receiver, Sender};
 use futures::SinkExt;
 use tokio::sync::OwnedSemaphorePermit;
@@ -36,21 +37,12 @@ impl Spare {
 /// One of the slice's batches in flight, and its share of the memory.
 pub type Permit = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 
-/// Converted rows. The buffer goes back when the socket has all of it, and only then is there room for another batch.
-pub struct Chunk {
+/// Written rows. The buffer goes back when the socket has all of it and of what passes between, and only then is there room for another
+/// batch.
+struct Chunk {
     buffer: Vec<u8>,
     spare: Sender<Vec<u8>>,
     _permit: Option<Permit>,
-}
-
-impl Chunk {
-    pub fn new(buffer: Vec<u8>, spare: &Spare, permit: Option<Permit>) -> Chunk {
-        Chunk {
-            buffer,
-            spare: spare.back.clone(),
-            _permit: permit,
-        }
-    }
 }
 
 impl AsRef<[u8]> for Chunk {
@@ -67,6 +59,18 @@ impl Drop for Chunk {
             buffer.clear();
             let _ = self.spare.try_send(buffer);
         }
+    }
+}
+
+/// A run that was not copied, in a chunk.
+struct Between {
+    run: Bytes,
+    _chunk: Bytes,
+}
+
+impl AsRef<[u8]> for Between {
+    fn as_ref(&self) -> &[u8] {
+        &self.run
     }
 }
 
@@ -128,8 +132,32 @@ impl<'a> Writer<'a> {
         self.message(bytes.freeze()).await
     }
 
-    pub async fn send(&mut self, chunk: Chunk) -> Result<()> {
-        let mut bytes = Bytes::from_owner(chunk);
+    pub async fn send(
+        &mut self,
+        output: Output,
+        spare: &Spare,
+        permit: Option<Permit>,
+    ) -> Result<()> {
+        let (buffer, passed) = output.into_parts();
+        let chunk = Bytes::from_owner(Chunk {
+            buffer,
+            spare: spare.back.clone(),
+            _permit: permit,
+        });
+        let mut done = 0;
+        for Passed { at, bytes } in passed {
+            self.bytes(chunk.slice(done..at)).await?;
+            done = at;
+            let between = Between {
+                run: bytes,
+                _chunk: chunk.clone(),
+            };
+            self.bytes(Bytes::from_owner(between)).await?;
+        }
+        self.bytes(chunk.slice(done..)).await
+    }
+
+    async fn bytes(&mut self, mut bytes: Bytes) -> Result<()> {
         while !bytes.is_empty() {
             let message = bytes.split_to(bytes.len().min(LONGEST_MESSAGE));
             self.message(message).await?;

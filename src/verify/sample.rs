@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use codec::batch::Batch;
-use codec::convert::{Column, Converter};
+use codec::convert::{Column, Converter, Output};
 use codec::frame::{Splitter, put_header, put_trailer};
 use dialect::types::{SourceType, TargetType, TypeChange};
 use futures::SinkExt;
@@ -208,14 +208,14 @@ impl Check<'_> {
         };
         let mut stream = BytesMut::new();
         put_header(&mut stream);
-        let mut out = stream.to_vec();
+        let mut out = Output::after(stream.to_vec());
         let mut refused = Vec::new();
         converter
             .convert_part_but(&mut batch.clone(), &mut out, usize::MAX, &mut refused)
             .map_err(internal)?;
         let mut end = BytesMut::new();
         put_trailer(&mut end);
-        out.extend_from_slice(&end);
+        let out = [out.to_vec(), end.to_vec()].concat();
         let mut pieces = Vec::new();
         Splitter::new(2)
             .push(Bytes::from(out), &mut pieces)

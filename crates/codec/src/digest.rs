@@ -18,6 +18,12 @@ impl Digest {
         self.rows += 1;
     }
 
+    /// Adds one row that was hashed in stretches.
+    pub(crate) fn add_hashed(&mut self, row: RowHash) {
+        self.sum = self.sum.wrapping_add(row.0.finish_128());
+        self.rows += 1;
+    }
+
     /// Adds all rows of another digest.
     pub fn merge(&mut self, other: Digest) {
         self.sum = self.sum.wrapping_add(other.sum);
@@ -33,6 +39,16 @@ impl Digest {
     /// Rows added so far.
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+}
+
+/// The hash of one row that does not lie together. It allocates, so it is for long rows.
+#[derive(Default)]
+pub(crate) struct RowHash(XxHash3_128);
+
+impl RowHash {
+    pub(crate) fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes);
     }
 }
 

@@ -7,11 +7,15 @@ mod support;
 use bytes::Bytes;
 use half::f16;
 use pgv2rs_codec::batch::Batch;
-use pgv2rs_codec::convert::{Column, Converter, Kind};
+use pgv2rs_codec::convert::{Column, Converter, Kind, Output};
+use pgv2rs_codec::digest::Digest;
 use pgv2rs_codec::frame::Splitter;
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use support::{REAL_ARRAY, Row, conversion, convert_field, pgvector, pgvectors, stream};
+use support::{
+    REAL_ARRAY, Row, array, batch, conversion, convert_field, pgvector, pgvectors, stream, vector,
+    vector_to,
+};
 
 fn finite_f32() -> impl Strategy<Value = f32> {
     any::<u32>()
@@ -57,6 +61,18 @@ fn reals(array: &[u8]) -> Vec<u32> {
     array[20..].chunks(8).map(word).collect()
 }
 
+/// A key, an array, a vector, another array and a text, each of which may be missing. Some arrays have their flag set.
+fn documents() -> impl Strategy<Value = Row> {
+    let text = || prop::option::of(vec(any::<u8>(), 0..100));
+    let tags = || {
+        let texts = vec(text(), 0..5);
+        prop::option::of((texts, 0u32..2).prop_map(|(texts, flag)| array(25, flag, &texts)))
+    };
+    let embedding = prop::option::of(vec(finite_f32(), 1..20).prop_map(|x| vector(&x)));
+    (text(), tags(), embedding, tags(), text())
+        .prop_map(|(key, tags, embedding, more, text)| vec![key, tags, embedding, more, text])
+}
+
 proptest! {
     #[test]
     fn a_stream_is_the_same_wherever_it_is_cut(
@@ -86,6 +102,30 @@ proptest! {
             let fields = batch.fields(ordinal).expect("a row of the batch");
             let fields: Row = fields.into_iter().map(|field| field.map(|field| field.to_vec())).collect();
             prop_assert_eq!(&fields, row);
+        }
+    }
+
+    #[test]
+    fn rows_are_the_same_whether_long_runs_are_copied_or_pass(
+        rows in vec(documents(), 0..12), passes_from in 1usize..80, budget in 1usize..200,
+    ) {
+        let embedding = Column::Convert(vector_to(Kind::F32));
+        for columns in [
+            vec![Column::Pass, Column::PassArray, embedding, Column::PassArray, Column::Pass],
+            vec![Column::Pass, Column::PassArray, Column::Pass, Column::PassArray, Column::Pass],
+        ] {
+            let converter = Converter::new(columns);
+            let mut copied = Vec::new();
+            let sent = converter.convert(&batch(&rows), &mut copied);
+            let mut left = batch(&rows);
+            let mut out = Output::passing(b"before".to_vec(), passes_from);
+            let mut digest = Digest::default();
+            while !left.is_empty() {
+                digest.merge(converter.convert_part(&mut left, &mut out, budget).expect("sound rows").digest);
+            }
+            prop_assert_eq!(out.len(), copied.len() + 6);
+            prop_assert_eq!(out.to_vec(), [b"before", &copied[..]].concat());
+            prop_assert_eq!(digest, sent.expect("sound rows").digest);
         }
     }
 

@@ -4,7 +4,7 @@ mod support;
 
 use bytes::Bytes;
 use pgv2rs_codec::batch::Batch;
-use pgv2rs_codec::convert::{Column, Converter, Kind};
+use pgv2rs_codec::convert::{Column, Converter, Kind, Output};
 use pgv2rs_codec::digest::Digest;
 use pgv2rs_codec::error::Cause;
 use pgv2rs_codec::frame::Rows;
@@ -209,13 +209,13 @@ fn a_batch_in_parts_is_the_same_batch() {
     let (mut joined, mut digest, mut count, mut next) = (Vec::new(), Digest::default(), 0, 5);
     while !parts.is_empty() {
         assert_eq!(parts.first_row(), next);
-        let mut out = Vec::new();
+        let mut out = Output::default();
         let part = converter
             .convert_part(&mut parts, &mut out, 5000)
             .expect("sound rows");
         let largest_row = 26 + 390 * 8;
         assert!(out.len() < 5000 + largest_row && (out.len() >= 5000 || parts.is_empty()));
-        joined.extend(out);
+        joined.extend(out.to_vec());
         digest.merge(part.digest);
         next += part.rows;
         count += 1;
@@ -225,6 +225,23 @@ fn a_batch_in_parts_is_the_same_batch() {
         (whole, expected.digest, 5 + expected.rows)
     );
     assert!(count > 10 && parts.bytes() == 0);
+}
+
+#[test]
+fn a_long_field_that_passes_is_not_copied() {
+    let long = vec![7; 1 << 20];
+    let mut rows = mixed_rows();
+    rows[0][1] = Some(long.clone());
+    let rows = batch(&rows);
+    let mut out = Output::default();
+    Converter::new(mixed_columns())
+        .convert_part(&mut rows.clone(), &mut out, usize::MAX)
+        .expect("sound rows");
+    let (written, passed) = out.into_parts();
+    let fields = rows.fields(5).expect("a row of the batch");
+    let came = fields[1].as_ref().expect("a value").as_ptr();
+    assert!(written.len() < 500 && passed.len() == 1);
+    assert!(passed[0].bytes.as_ptr_range().contains(&came) && passed[0].bytes.len() > long.len());
 }
 
 #[test]
@@ -276,11 +293,11 @@ fn an_error_in_a_later_part_is_that_of_the_whole_batch() {
     let mut parts = batch(&rows);
     for _ in 0..8 {
         let part = converter
-            .convert_part(&mut parts, &mut Vec::new(), 1)
+            .convert_part(&mut parts, &mut Output::default(), 1)
             .expect("sound rows");
         assert_eq!(part.rows, 1);
     }
-    let found = converter.convert_part(&mut parts, &mut Vec::new(), 1);
+    let found = converter.convert_part(&mut parts, &mut Output::default(), 1);
     assert_eq!(found, Err(expected));
     assert_eq!((parts.rows(), parts.first_row()), (2, expected.row));
 }
@@ -328,7 +345,7 @@ fn rows_that_are_left_out_leave_the_others_as_if_they_had_never_been() {
             .expect("sound rows");
         for budget in [1, 100, usize::MAX] {
             let mut left = batch(&rows);
-            let (mut out, mut refused) = (b"before".to_vec(), Vec::new());
+            let (mut out, mut refused) = (Output::after(b"before".to_vec()), Vec::new());
             let (mut count, mut digest) = (0, Digest::default());
             while !left.is_empty() {
                 let part = converter
@@ -337,7 +354,7 @@ fn rows_that_are_left_out_leave_the_others_as_if_they_had_never_been() {
                 count += part.rows;
                 digest.merge(part.digest);
             }
-            assert_eq!(out.strip_prefix(b"before"), Some(&expected[..]));
+            assert_eq!(out.to_vec().strip_prefix(b"before"), Some(&expected[..]));
             assert_eq!((count, digest), (6, sent.digest));
             let found: Vec<_> = refused
                 .iter()
@@ -371,13 +388,16 @@ fn bytes_that_are_no_row_of_the_table_are_never_left_out() {
         (mixed_columns(), short),
         (mixed_columns(), cut),
     ] {
-        let (mut out, mut refused) = (b"before".to_vec(), Vec::new());
+        let (mut out, mut refused) = (Output::after(b"before".to_vec()), Vec::new());
         let mut batch = batch(&rows);
         let error = Converter::new(columns)
             .convert_part_but(&mut batch, &mut out, usize::MAX, &mut refused)
             .expect_err("bytes of something else");
         assert!(!error.cause.is_of_a_value(), "{error}");
-        assert_eq!((error.row, batch.rows(), &out[..]), (6, 3, &b"before"[..]));
+        assert_eq!(
+            (error.row, batch.rows(), &out.to_vec()[..]),
+            (6, 3, &b"before"[..])
+        );
         assert!(refused.is_empty());
     }
 }
@@ -385,7 +405,7 @@ fn bytes_that_are_no_row_of_the_table_are_never_left_out() {
 #[test]
 fn a_table_of_nothing_but_bad_rows_is_nothing() {
     let rows: Vec<Row> = vec![vec![Some(vector(&[f32::INFINITY]))]; 50];
-    let (mut out, mut refused, mut left) = (Vec::new(), Vec::new(), batch(&rows));
+    let (mut out, mut refused, mut left) = (Output::default(), Vec::new(), batch(&rows));
     let converter = Converter::new(vec![Column::Convert(vector_to(Kind::F32))]);
     let converted = converter
         .convert_part_but(&mut left, &mut out, 1, &mut refused)

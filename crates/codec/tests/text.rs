@@ -5,7 +5,7 @@ mod reader;
 mod support;
 
 use half::f16;
-use pgv2rs_codec::convert::{Column, Conversion, Converter, Kind};
+use pgv2rs_codec::convert::{Column, Conversion, Converter, Kind, Output};
 use pgv2rs_codec::error::Cause;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -133,12 +133,12 @@ fn the_digest_of_lines_is_that_of_the_rows_that_come_back() {
     let mut out = Vec::new();
     assert_eq!(text.convert(&batch(&rows), &mut out), sent);
     let mut parts = batch(&rows);
-    let mut joined = Vec::new();
+    let mut joined = Output::default();
     while !parts.is_empty() {
         text.convert_part(&mut parts, &mut joined, 1)
             .expect("sound rows");
     }
-    assert_eq!(joined, out);
+    assert_eq!(joined.to_vec(), out);
     let back = batch(&support::fields(&binary, 3));
     assert_eq!(Converter::new(vec![Column::Pass; 3]).digest(&back), sent);
 }

@@ -2,6 +2,7 @@
 //! with the digest that reading them back from the target must give. It writes no header and no trailer, and does not know
 //! what a column is called.
 mod nested;
+mod output;
 mod pairs;
 mod refused;
 mod sum;
@@ -12,6 +13,7 @@ use crate::digest::Digest;
 use crate::error::{Cause, Error, Fault};
 use crate::frame::{self, Rows};
 use crate::kernel::Isa;
+pub use output::{Output, Passed};
 use pairs::{Job, PAIRS, Pair};
 pub use refused::Refused;
 use sum::Sum;
@@ -161,6 +163,9 @@ pub struct Converter {
     writes: Writes,
 }
 
+/// Bytes that are made room for before a piece is converted.
+const MOST_RESERVED: usize = 1 << 20;
+
 /// What a converter appends for a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Writes {
@@ -205,15 +210,18 @@ impl Converter {
     /// Appends the rows of the batch, converted, to `out`. After an error `out` is as it was. A sparse vector or a bit string may
     /// grow a hundred thousand times when it becomes `real[]`: there [`Converter::convert_part`] bounds the memory.
     pub fn convert(&self, batch: &Batch, out: &mut Vec<u8>) -> Result<Converted, Error> {
-        Ok(self.convert_until(batch, out, usize::MAX, None)?.0)
+        let mut all = Output::passing(std::mem::take(out), usize::MAX);
+        let done = self.convert_until(batch, &mut all, usize::MAX, None);
+        *out = all.into_parts().0;
+        Ok(done?.0)
     }
 
-    /// Takes rows off the front of the batch and appends them, converted, until `out` has grown by `budget` bytes or the batch
-    /// is empty; the last row may pass the budget. After an error `out` and the batch are as they were.
+    /// Takes rows off the front of the batch and appends them, converted, until `budget` bytes are written or the batch is empty; the last
+    /// row may go beyond the budget, and long runs that pass are not written. After an error `out` and the batch are as they were.
     pub fn convert_part(
         &self,
         batch: &mut Batch,
-        out: &mut Vec<u8>,
+        out: &mut Output,
         budget: usize,
     ) -> Result<Converted, Error> {
         self.take_part(batch, out, budget, None)
@@ -224,7 +232,7 @@ impl Converter {
     pub fn convert_part_but(
         &self,
         batch: &mut Batch,
-        out: &mut Vec<u8>,
+        out: &mut Output,
         budget: usize,
         refused: &mut Vec<Refused>,
     ) -> Result<Converted, Error> {
@@ -234,11 +242,11 @@ impl Converter {
     fn take_part(
         &self,
         batch: &mut Batch,
-        out: &mut Vec<u8>,
+        out: &mut Output,
         budget: usize,
         refused: Option<&mut Vec<Refused>>,
     ) -> Result<Converted, Error> {
-        let limit = out.len().saturating_add(budget);
+        let limit = out.written().len().saturating_add(budget);
         let (converted, stop) = self.convert_until(batch, out, limit, refused)?;
         batch.advance(stop);
         Ok(converted)
@@ -247,11 +255,11 @@ impl Converter {
     fn convert_until(
         &self,
         batch: &Batch,
-        out: &mut Vec<u8>,
+        out: &mut Output,
         limit: usize,
         mut refused: Option<&mut Vec<Refused>>,
     ) -> Result<(Converted, Position), Error> {
-        let start = out.len();
+        let start = out.mark();
         let mut sum = Sum::default();
         let mut stop = Position::default();
         for piece in batch.pieces() {
@@ -262,11 +270,11 @@ impl Converter {
                     break;
                 }
                 Err(error) => {
-                    out.truncate(start);
+                    out.back_to(start);
                     return Err(error);
                 }
             }
-            if out.len() >= limit {
+            if out.written().len() >= limit {
                 break;
             }
         }
@@ -283,35 +291,36 @@ impl Converter {
         Ok(sum.done())
     }
 
-    /// Appends rows until `out` has reached `limit`: how many, and the byte after the last of them.
+    /// Appends rows until so much is written that `limit` is reached: how many, and the byte after the last of them.
     fn convert_rows(
         &self,
         piece: &Rows,
-        out: &mut Vec<u8>,
+        out: &mut Output,
         limit: usize,
         sum: &mut Sum,
         mut refused: Option<&mut Vec<Refused>>,
     ) -> Result<(u32, usize), Error> {
         if self.writes == Writes::Same {
             self.digest_rows(piece, sum)?;
-            out.extend_from_slice(&piece.bytes);
+            out.pass(&piece.bytes, 0..piece.bytes.len());
             return Ok((piece.rows, piece.bytes.len()));
         }
-        out.reserve(piece.bytes.len());
+        // More than a batch is a row of which the longest field will most likely pass.
+        out.written().reserve(piece.bytes.len().min(MOST_RESERVED));
         let mut at = 0;
         for row in 0..piece.rows {
-            if row > 0 && out.len() >= limit {
+            if row > 0 && out.written().len() >= limit {
                 return Ok((row, at));
             }
-            let start = out.len();
+            let start = out.mark();
             let written = match self.writes {
-                Writes::Text => self.text_row(piece, row, at, out, sum),
+                Writes::Text => self.text_row(piece, row, at, out.written(), sum),
                 _ => self.convert_row(piece, row, at, out, sum),
             };
             at = match (written, refused.as_deref_mut()) {
                 (Ok(end), _) => end,
                 (Err(error), Some(refused)) if error.cause.is_of_a_value() => {
-                    out.truncate(start);
+                    out.back_to(start);
                     sum.forget_row();
                     let end = self.row_end(piece, row, at)?;
                     let row = piece.bytes.slice(at..end);
@@ -331,12 +340,15 @@ impl Converter {
         piece: &Rows,
         row: u32,
         at: usize,
-        out: &mut Vec<u8>,
+        out: &mut Output,
         sum: &mut Sum,
     ) -> Result<usize, Error> {
-        let start = out.len();
+        let start = out.mark();
         let end = self.write_row(piece, row, at, out, sum)?;
-        sum.add_own(&mut out[start..]);
+        match out.written_since(start) {
+            Some(row) => sum.add_own(row),
+            None => sum.add_stretches(out.stretches(start)),
+        }
         Ok(end)
     }
 
@@ -346,7 +358,7 @@ impl Converter {
         piece: &Rows,
         row: u32,
         mut at: usize,
-        out: &mut Vec<u8>,
+        out: &mut Output,
         sum: &mut Sum,
     ) -> Result<usize, Error> {
         let bytes: &[u8] = &piece.bytes;
@@ -365,16 +377,17 @@ impl Converter {
                     sum.note_flag(&bytes[body.clone()], field);
                 }
                 written => {
-                    out.extend_from_slice(&bytes[copied..at]);
+                    out.pass(&piece.bytes, copied..at);
                     let payload = &bytes[body.clone()];
-                    nested::write_field(out, |out| nested::write(self.isa, written, payload, out))
+                    let write = |out: &mut Vec<u8>| nested::write(self.isa, written, payload, out);
+                    nested::write_field(out.written(), write)
                         .map_err(|inner| fault(inner.within(body.start)))?;
                     copied = body.end;
                 }
             }
             at = body.end;
         }
-        out.extend_from_slice(&bytes[copied..at]);
+        out.pass(&piece.bytes, copied..at);
         Ok(at)
     }
 
@@ -389,7 +402,9 @@ impl Converter {
     ) -> Result<usize, Error> {
         let mut binary = std::mem::take(&mut sum.cleared);
         binary.clear();
-        let written = self.write_row(piece, row, at, &mut binary, sum);
+        let mut whole = Output::passing(binary, usize::MAX);
+        let written = self.write_row(piece, row, at, &mut whole, sum);
+        let (binary, _) = whole.into_parts();
         let written = written.and_then(|end| {
             sum.add(&binary);
             text::write_row(&self.columns, &binary, out)

@@ -1,7 +1,7 @@
 //! Comes in: rows one after the other, and where arrays lie in them. Goes out: their digest, arrays normalised: the same for what
 //! is sent and for what a server stores of it.
 use super::{Converted, nested};
-use crate::digest::Digest;
+use crate::digest::{Digest, RowHash};
 
 /// The digest of the rows so far, and what hashing the next one may need; kept so that no row allocates.
 #[derive(Default)]
@@ -47,6 +47,26 @@ impl Sum {
         for (at, flag) in self.flags.drain(..) {
             row[at..][..4].copy_from_slice(&flag);
         }
+    }
+
+    /// The same for a row that does not lie together.
+    pub fn add_stretches<'a>(&mut self, stretches: impl Iterator<Item = &'a [u8]>) {
+        let flags = std::mem::take(&mut self.flags);
+        let mut flags = flags.iter().map(|(at, _)| *at).peekable();
+        let mut row = RowHash::default();
+        let mut start = 0;
+        for stretch in stretches {
+            let mut done = 0;
+            // An array's head is short, so it lies in one stretch.
+            while let Some(flag) = flags.next_if(|at| at - start < stretch.len()) {
+                row.write(&stretch[done..flag - start]);
+                row.write(&[0; 4]);
+                done = flag - start + 4;
+            }
+            row.write(&stretch[done..]);
+            start += stretch.len();
+        }
+        self.digest.add_hashed(row);
     }
 
     /// The row at hand is left out.
