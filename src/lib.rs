@@ -25,4 +25,5 @@ pub mod select;
 pub mod snapshot;
 pub mod undumped;
 pub mod verify;
+mod waiting;
 pub mod watch;

@@ -4,12 +4,13 @@
 mod building;
 pub mod finish;
 mod indexes;
+mod locks;
 mod means;
 pub mod probe;
 mod queue;
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,7 @@ use crate::patience::Patience;
 use crate::schema::{Phase, Step, run_step, run_whole};
 use building::Building;
 use indexes::Indexes;
+pub use locks::Locks;
 pub use queue::Tables;
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -97,8 +99,7 @@ pub struct Notes<'a> {
     pub run: i64,
     pub done: HashMap<i32, f64>,
     pub patience: &'a Patience,
-    /// How long a step may wait for somebody's lock.
-    pub stall_timeout: Duration,
+    pub locks: Locks<'a>,
     /// The source's.
     pub tables: Tables,
 }
@@ -128,7 +129,7 @@ async fn in_order(
     let mut after = AfterData::default();
     each(&session, steps, Phase::Session, notes, &mut after).await?;
     // pg_dump's own settings wait for ever.
-    ledger::no_longer_than(&session, notes.stall_timeout).await?;
+    ledger::no_longer_than(&session, notes.locks.limit).await?;
     let indexes = Indexes {
         target,
         session: &session,
@@ -158,7 +159,7 @@ async fn in_order(
 async fn connect(target: &Endpoint, notes: &Notes<'_>) -> Result<Session> {
     let session = target.connect().await?;
     ledger::works(&session).await?;
-    ledger::no_longer_than(&session, notes.stall_timeout).await?;
+    ledger::no_longer_than(&session, notes.locks.limit).await?;
     Ok(session)
 }
 
@@ -195,7 +196,8 @@ async fn one(session: &Session, step: &Step, notes: &Notes<'_>) -> Result<f64> {
     if step.phase == Phase::VectorIndex {
         probe::worker_answers(session).await?;
     }
-    run_whole(session, step, &note).await?;
+    let work = run_whole(session, step, &note);
+    notes.locks.watched(session.pid, &step.object, work).await?;
     crate::fail::point("after-step");
     notes.patience.progress();
     Ok(started.elapsed().as_secs_f64())

@@ -27,6 +27,9 @@ pub use slices::{Claim, Rejected, Slicing};
 const SCHEMA: &str = "CREATE SCHEMA pgv2rs; \
     COMMENT ON SCHEMA pgv2rs IS 'The ledger of pgv2rs-copy: \"pgv2rs-copy status\" shows it, \"pgv2rs-copy clean\" removes it.'";
 
+/// What the comment on `pgv2rs.run` says of the tables below. To be counted up with each change to them.
+const FORMAT: &str = "format 2";
+
 const TABLES: &str = "CREATE TABLE IF NOT EXISTS pgv2rs.run (id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, program text NOT NULL, \
       source text NOT NULL, place text NOT NULL, wishes text NOT NULL, plan text NOT NULL, phase text NOT NULL, \
       attempt int4 NOT NULL DEFAULT 0, exported text, rejects bool NOT NULL DEFAULT false, snapshot text, settled text, report text, \
@@ -121,11 +124,13 @@ impl Run {
     }
 }
 
+const ANOTHER_VERSIONS: &str = "another version of this program wrote it: finish the run with that one, or start again: pgv2rs-copy clean, and an empty target";
+
 fn read_back<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T> {
     serde_json::from_str(text).map_err(|e| {
         Error::new(Side::Target, "reading the ledger")
             .because(e)
-            .remedy("another version of this program wrote it: finish the run with that one, or start again: pgv2rs-copy clean, and an empty target")
+            .remedy(ANOTHER_VERSIONS)
     })
 }
 
@@ -186,16 +191,25 @@ pub async fn readable_runs(session: &Session) -> Result<Vec<Run>> {
     }
 }
 
+/// Of the ledger that is there for this role; empty where an early version made it.
+async fn format(session: &Session) -> Result<Option<String>> {
+    let sql = "SELECT coalesce(pg_catalog.obj_description(c.oid, 'pg_class'), '') FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+        WHERE n.nspname = 'pgv2rs' AND c.relname = 'run' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')";
+    let row = session.query_opt(sql, &[]).await;
+    let row = row.map_err(on("looking for the ledger"))?;
+    Ok(row.map(|row| row.get(0)))
+}
+
 /// The runs that are there, the newest first. Another role's are not there for this one; the plan says so.
 pub async fn runs(session: &Session) -> Result<Vec<Run>> {
-    let there = "SELECT count(*) > 0 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-        WHERE n.nspname = 'pgv2rs' AND c.relname = 'run' AND pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND pg_catalog.has_table_privilege(c.oid, 'SELECT')";
-    let there = session.query_one(there, &[]).await;
-    if !there
-        .map_err(on("looking for the ledger"))?
-        .get::<_, bool>(0)
-    {
-        return Ok(Vec::new());
+    match format(session).await? {
+        None => return Ok(Vec::new()),
+        Some(found) if found != FORMAT => {
+            return Err(Error::new(Side::Target, "reading the ledger")
+                .because(format!("it is of {found:?}, not of {FORMAT:?}"))
+                .remedy(ANOTHER_VERSIONS));
+        }
+        Some(_) => {}
     }
     let sql = "SELECT id, source, place, wishes, phase, pg_catalog.date_trunc('second', begun)::text, snapshot, plan, settled, report, attempt, exported, rejects \
         FROM pgv2rs.run ORDER BY id DESC";
@@ -294,10 +308,14 @@ impl Ledger {
             let made = session.batch_execute(SCHEMA).await;
             made.map_err(on("making the ledger"))?;
         }
-        session
-            .batch_execute(TABLES)
-            .await
-            .map_err(on("making the ledger"))?;
+        let new = format(session).await?.is_none();
+        let made = session.batch_execute(TABLES).await;
+        made.map_err(on("making the ledger"))?;
+        if new {
+            let comment = format!("COMMENT ON TABLE pgv2rs.run IS '{FORMAT}'");
+            let said = session.batch_execute(&comment).await;
+            said.map_err(on("making the ledger"))?;
+        }
         let sql = "INSERT INTO pgv2rs.run (program, source, place, wishes, plan, phase) VALUES ($1, $2, $3, $4, $5, $6) RETURNING id";
         let program = concat!("pgv2rs-copy ", env!("CARGO_PKG_VERSION"));
         let plan = written(recorded)?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
-use super::{Ledger, Phase, Run, on, readable_runs};
+use super::{FORMAT, Ledger, Phase, Run, format, on, readable_runs};
 use crate::connect::Endpoint;
 use crate::error::{Error, Result, Side};
 use crate::progress::megabytes;
@@ -136,8 +136,12 @@ async fn works(session: &Client) -> Result<bool> {
 /// Forgets every run. What was copied stays.
 pub async fn clean(target: &Endpoint) -> Result<String> {
     let session = target.connect().await?;
-    let known = readable_runs(&session).await?;
-    if known.is_empty() {
+    let another_versions = format(&session).await?.is_some_and(|found| found != FORMAT);
+    let known = match another_versions {
+        true => Vec::new(),
+        false => readable_runs(&session).await?,
+    };
+    if known.is_empty() && !another_versions {
         return Ok(format!(
             "{} has no ledger of pgv2rs-copy.\n",
             target.place()
@@ -159,9 +163,15 @@ pub async fn clean(target: &Endpoint) -> Result<String> {
         .batch_execute("DROP SCHEMA pgv2rs CASCADE")
         .await;
     dropped.map_err(|e| Error::new(Side::Target, "removing the ledger").because(e))?;
-    line(
-        &mut out,
-        format_args!("{} forgotten", count_of(known.len(), "run")),
-    );
+    match another_versions {
+        true => line(
+            &mut out,
+            format_args!("the ledger of another version forgotten"),
+        ),
+        false => line(
+            &mut out,
+            format_args!("{} forgotten", count_of(known.len(), "run")),
+        ),
+    }
     Ok(out)
 }

@@ -46,7 +46,7 @@ pub(super) async fn after_rows(
         run: *run,
         done: ledger.steps(*run).await?,
         patience,
-        stall_timeout: options.stall_timeout,
+        locks: after_data::Locks::new(&options.target, options.stall_timeout),
         tables: after_data::Tables::of(&source.relations),
     };
     let steps = &recorded.steps;

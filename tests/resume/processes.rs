@@ -90,6 +90,43 @@ fn status_says_where_a_run_stands_and_clean_forgets_it() {
     whole(&pair);
 }
 
+#[test]
+fn a_ledger_of_another_version_is_gone_on_with_by_nobody_and_clean_forgets_it() {
+    let pair = Pair::with(TABLES);
+    pair.killed_at("after-commit:2", &[]);
+    pair.target.exec(
+        "COMMENT ON TABLE pgv2rs.run IS 'format 1'; ALTER TABLE pgv2rs.slice DROP COLUMN snapshot_xmin",
+    );
+    let words = [
+        "format 1",
+        "another version of this program",
+        "pgv2rs-copy clean",
+    ];
+    pair.run(&[]).refused(4, &words);
+    pair.on_target("status").refused(4, &words);
+    let outcome = pair.on_target("clean");
+    outcome.says(&["the ledger of another version forgotten"]);
+    assert_eq!(outcome.code, 0);
+    pair.on_target("status").says(&["has no ledger"]);
+}
+
+#[test]
+fn a_step_that_waits_for_a_lock_in_vain_names_its_holder() {
+    let pair = Pair::with(TABLES);
+    pair.killed_at("after-step:1", &[]);
+    let holder = pair.target.place.session();
+    holder.exec("SET application_name = 'nightly'; BEGIN; LOCK TABLE big IN ROW EXCLUSIVE MODE");
+    let pid = &holder.rows("SELECT pg_backend_pid()")[0];
+    let held = format!("for a lock that process {pid} (postgres, nightly, since ");
+    let waits = ["--stall-timeout", "1s", "--retry-for", "0s"];
+    let remedy = "give it more time with --stall-timeout";
+    pair.run(&waits)
+        .refused(4, &[&held, " held", "55P03", remedy]);
+    holder.exec("COMMIT");
+    again(&pair, &[]);
+    whole(&pair);
+}
+
 /// No word of a password that the database keeps. The program's own are looked for wherever a ledger is dropped.
 #[test]
 fn the_ledger_holds_no_secret() {
