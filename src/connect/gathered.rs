@@ -14,6 +14,8 @@ use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 const BUFFER: usize = 64 << 10;
 /// A CopyData that is given out is no longer: tokio-postgres's own buffer begins with 8 KiB and is doubled, and copied, until a message fits.
 pub const LONGEST: usize = 32 << 10;
+/// A length is a signed number.
+const LONGEST_OF_ALL: usize = i32::MAX as usize + 1;
 /// Type and length, which counts itself.
 const HEADER: usize = 5;
 const COPY_DATA: u8 = b'd';
@@ -100,8 +102,8 @@ impl<S> Gathered<S> {
             return false;
         };
         let whole = |at: usize, length: usize| at + length <= self.end;
-        // One with nothing in it would give nothing, which is an end.
-        if kind != COPY_DATA || length == HEADER {
+        // One with nothing in it would give nothing, which is an end; one longer than any message is for the reader to refuse.
+        if kind != COPY_DATA || length == HEADER || length > LONGEST_OF_ALL {
             self.pass = length;
             return true;
         }
@@ -392,6 +394,18 @@ mod tests {
                 "{end}"
             );
         }
+        // So is one with a long row, but for what is cut off behind its header.
+        let row = message(COPY_DATA, &[7; 100_000]);
+        let pieces = [1, LONGEST - HEADER, LONGEST, 2 * (LONGEST - HEADER), 99_999];
+        for end in pieces.map(|at| HEADER + at) {
+            let cut = all(&row[..end], &[5000], &[999], First::Message);
+            let (whole, rest) = meaning_of_cut(&cut);
+            let begun = rest.len().saturating_sub(HEADER);
+            assert_eq!(whole.len() + begun, end - HEADER);
+        }
+        // What no message can be goes on as it is.
+        let wrong = [b"d\xff\xff\xff\xff", &rows[..]].concat();
+        assert_eq!(all(&wrong, &[5], &[999], First::Message), wrong);
     }
 
     /// The payload of whole messages, and what is behind them.

@@ -2,7 +2,7 @@
 //! environment under which pg_dump reaches it too. `parameters` says where and as whom, `tls` how; it knows the wire only as
 //! tokio-postgres shows it.
 
-pub mod gathered;
+mod gathered;
 mod login;
 pub mod parameters;
 mod password_file;
@@ -18,6 +18,7 @@ use tokio_postgres::Config;
 use tokio_postgres::config::{ChannelBinding, SslMode};
 
 use crate::error::{Error, Result, Side};
+pub use gathered::LONGEST as LONGEST_COPY_DATA;
 use login::{Cancel, Unreached, answered};
 use parameters::{Parameters, Place};
 pub use session::{FULL_NAMES, NAMES_IN_FULL, SAME_TEXT, Session};

@@ -8,12 +8,12 @@
 use bytes::{Bytes, BytesMut};
 
 use super::{BATCH_BYTES, IN_FLIGHT};
-use crate::connect::gathered::LONGEST;
+use crate::connect::LONGEST_COPY_DATA;
 
 #[derive(Default)]
 pub struct Gather {
     open: BytesMut,
-    /// Buffers given out: free again when their rows are converted.
+    /// Buffers given out: free again when their rows are converted, and those that pass are sent.
     lent: Vec<Bytes>,
 }
 
@@ -49,7 +49,7 @@ impl Gather {
                 buffer.clear();
                 buffer
             }
-            _ => BytesMut::with_capacity(BATCH_BYTES + LONGEST),
+            _ => BytesMut::with_capacity(BATCH_BYTES + LONGEST_COPY_DATA),
         }
     }
 }

@@ -364,7 +364,7 @@ async fn stream(
         while let Some(batch) = rows.next().await? {
             let closed = |_| Error::new(Side::Internal, "waiting for a free batch");
             let permit = permits.clone().acquire_owned().await.map_err(closed)?;
-            // Read and converted; a row that is larger than the budget has all of it, and travels alone.
+            // Read and converted, as if nothing passed; a row that is larger than the budget has all of it.
             let units = (2 * batch.bytes() / UNIT).clamp(1, job.units());
             let units = u32::try_from(units).unwrap_or(u32::MAX);
             let closed = |_| Error::new(Side::Internal, "waiting for memory");

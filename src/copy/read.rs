@@ -3,6 +3,7 @@
 
 use std::pin::Pin;
 
+use bytes::Bytes;
 use codec::batch::Batch;
 use codec::frame::Splitter;
 use futures::StreamExt;
@@ -95,18 +96,27 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The next batch of about `BATCH_BYTES`; None after the last. One row larger than that travels with what came along with its end.
+    /// The next batch of about `BATCH_BYTES`; None after the last. A row that is longer comes with what was before it, or alone.
     pub async fn next(&mut self) -> Result<Option<Batch>> {
         // The first part of a long row makes no batch yet.
+        while self.batch.is_empty() && self.stream.is_some() {
+            self.fill().await?;
+        }
+        let batch = std::mem::take(&mut self.batch);
+        Ok((!batch.is_empty()).then_some(batch))
+    }
+
+    async fn fill(&mut self) -> Result<()> {
         while let Some(stream) = &mut self.stream
-            && self.batch.is_empty()
+            && self.batch.bytes() + self.gather.len() < BATCH_BYTES
         {
             match stream.next().await {
                 Some(message) => {
                     let message = message.map_err(Error::on(self.side, self.attempt.clone()))?;
-                    self.gather.add(&message);
-                    if self.gather.len() >= BATCH_BYTES {
-                        self.split_gathered()?;
+                    // The rest of a long row is put behind its beginning without a detour.
+                    match self.splitter.is_within_a_row() {
+                        true => self.split(message)?,
+                        false => self.gather.add(&message),
                     }
                 }
                 None => {
@@ -123,14 +133,14 @@ impl<'a> Reader<'a> {
                 }
             }
         }
-        let batch = std::mem::take(&mut self.batch);
-        Ok((!batch.is_empty()).then_some(batch))
+        self.split_gathered()
     }
 
     fn split_gathered(&mut self) -> Result<()> {
-        let Some(bytes) = self.gather.take() else {
-            return Ok(());
-        };
+        self.gather.take().map_or(Ok(()), |bytes| self.split(bytes))
+    }
+
+    fn split(&mut self, bytes: Bytes) -> Result<()> {
         let mut pieces = Vec::new();
         self.splitter
             .push(bytes, &mut pieces)

@@ -166,7 +166,8 @@ impl<'a> Writer<'a> {
     }
 
     async fn message(&mut self, bytes: Bytes) -> Result<()> {
-        if let Err(error) = self.sink.send(bytes).await {
+        // Not flushed: what is short goes in front of the next.
+        if let Err(error) = self.sink.feed(bytes).await {
             return Err(self.reason(error).await);
         }
         if self.looked.elapsed() > Duration::from_secs(2) {

@@ -208,14 +208,15 @@ impl Check<'_> {
         };
         let mut stream = BytesMut::new();
         put_header(&mut stream);
-        let mut out = Output::after(stream.to_vec());
+        let mut out = Output::passing(stream.to_vec(), usize::MAX);
         let mut refused = Vec::new();
         converter
             .convert_part_but(&mut batch.clone(), &mut out, usize::MAX, &mut refused)
             .map_err(internal)?;
         let mut end = BytesMut::new();
         put_trailer(&mut end);
-        let out = [out.to_vec(), end.to_vec()].concat();
+        let (mut out, _) = out.into_parts();
+        out.extend_from_slice(&end);
         let mut pieces = Vec::new();
         Splitter::new(2)
             .push(Bytes::from(out), &mut pieces)

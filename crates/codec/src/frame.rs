@@ -125,6 +125,11 @@ impl Splitter {
         Ok(())
     }
 
+    /// Whether the beginning of a row waits for the rest of it.
+    pub fn is_within_a_row(&self) -> bool {
+        matches!(self.state, State::Rows) && !self.carry.is_empty()
+    }
+
     /// The number of rows seen, once the trailer has been. An error when the stream ended without it or was refused.
     pub fn finish(&self) -> Result<u64, Error> {
         match self.state {

@@ -123,7 +123,6 @@ proptest! {
             while !left.is_empty() {
                 digest.merge(converter.convert_part(&mut left, &mut out, budget).expect("sound rows").digest);
             }
-            prop_assert_eq!(out.len(), copied.len() + 6);
             prop_assert_eq!(out.to_vec(), [b"before", &copied[..]].concat());
             prop_assert_eq!(digest, sent.expect("sound rows").digest);
         }

@@ -214,8 +214,9 @@ fn a_batch_in_parts_is_the_same_batch() {
             .convert_part(&mut parts, &mut out, 5000)
             .expect("sound rows");
         let largest_row = 26 + 390 * 8;
+        let out = out.to_vec();
         assert!(out.len() < 5000 + largest_row && (out.len() >= 5000 || parts.is_empty()));
-        joined.extend(out.to_vec());
+        joined.extend(out);
         digest.merge(part.digest);
         next += part.rows;
         count += 1;
@@ -229,19 +230,28 @@ fn a_batch_in_parts_is_the_same_batch() {
 
 #[test]
 fn a_long_field_that_passes_is_not_copied() {
-    let long = vec![7; 1 << 20];
+    let long: Vec<u8> = (0..1u32 << 20).map(|i| (i * 31) as u8).collect();
     let mut rows = mixed_rows();
-    rows[0][1] = Some(long.clone());
+    // In front of a vector and of an array whose flag the digest takes as 0.
+    rows[2][1] = Some(long.clone());
+    let converter = Converter::new(mixed_columns());
+    let mut copied = Vec::new();
+    let sent = converter.convert(&batch(&rows), &mut copied);
     let rows = batch(&rows);
     let mut out = Output::default();
-    Converter::new(mixed_columns())
-        .convert_part(&mut rows.clone(), &mut out, usize::MAX)
-        .expect("sound rows");
+    assert_eq!(
+        converter.convert_part(&mut rows.clone(), &mut out, usize::MAX),
+        sent
+    );
+    assert_eq!(out.to_vec(), copied);
     let (written, passed) = out.into_parts();
-    let fields = rows.fields(5).expect("a row of the batch");
+    let fields = rows.fields(7).expect("a row of the batch");
     let came = fields[1].as_ref().expect("a value").as_ptr();
     assert!(written.len() < 500 && passed.len() == 1);
     assert!(passed[0].bytes.as_ptr_range().contains(&came) && passed[0].bytes.len() > long.len());
+    let back = batch(&support::fields(&copied, 4));
+    let columns = [Column::Pass, Column::Pass, Column::Pass, Column::PassArray];
+    assert_eq!(Converter::new(columns.to_vec()).digest(&back), sent);
 }
 
 #[test]
@@ -411,6 +421,6 @@ fn a_table_of_nothing_but_bad_rows_is_nothing() {
         .convert_part_but(&mut left, &mut out, 1, &mut refused)
         .expect("no row of another table");
     assert_eq!((converted.rows, converted.digest), (0, Digest::default()));
-    assert!(out.is_empty() && left.is_empty() && refused.len() == 50);
+    assert!(out.to_vec().is_empty() && left.is_empty() && refused.len() == 50);
     assert!(!format!("{refused:?}").contains("inf"));
 }

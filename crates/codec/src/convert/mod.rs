@@ -1,4 +1,4 @@
-//! Comes in: batches of whole rows, and what each column is. Goes out: whole rows for the target, appended to one buffer,
+//! Comes in: batches of whole rows, and what each column is. Goes out: whole rows for the target, appended to one output,
 //! with the digest that reading them back from the target must give. It writes no header and no trailer, and does not know
 //! what a column is called.
 mod nested;

@@ -4,11 +4,10 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-/// From here on a run that passes stays where it is: to send one more message costs less than to copy it.
-const LONG_RUN: usize = 64 << 10;
+/// From here on a run that passes stays where it is: one or two more messages cost less than to copy it.
+pub(super) const LONG_RUN: usize = 64 << 10;
 
 /// What rows became.
-#[derive(Clone)]
 pub struct Output {
     written: Vec<u8>,
     passed: Vec<Passed>,
@@ -17,7 +16,6 @@ pub struct Output {
 }
 
 /// A run that is not copied.
-#[derive(Clone)]
 pub struct Passed {
     /// Number of written bytes before it.
     pub at: usize,
@@ -54,17 +52,7 @@ impl Output {
         }
     }
 
-    /// Bytes of all.
-    pub fn len(&self) -> usize {
-        self.written.len() + self.passed_len
-    }
-
-    /// Whether there is nothing.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// All in one piece, for tests and short rows.
+    /// All in one piece, for tests.
     pub fn to_vec(&self) -> Vec<u8> {
         let start = Mark {
             written: 0,
@@ -76,6 +64,11 @@ impl Output {
     /// The buffer with what was written, and what belongs into it, in order.
     pub fn into_parts(self) -> (Vec<u8>, Vec<Passed>) {
         (self.written, self.passed)
+    }
+
+    /// Bytes of all.
+    pub(super) fn len(&self) -> usize {
+        self.written.len() + self.passed_len
     }
 
     /// Where more is written.

@@ -1,5 +1,6 @@
 //! Comes in: rows one after the other, and where arrays lie in them. Goes out: their digest, arrays normalised: the same for what
 //! is sent and for what a server stores of it.
+use super::output::LONG_RUN;
 use super::{Converted, nested};
 use crate::digest::{Digest, RowHash};
 
@@ -30,6 +31,9 @@ impl Sum {
         if self.flags.is_empty() {
             return self.digest.add(row);
         }
+        if row.len() >= LONG_RUN {
+            return self.add_stretches(std::iter::once(row));
+        }
         self.cleared.clear();
         self.cleared.extend_from_slice(row);
         for (at, _) in self.flags.drain(..) {
@@ -57,7 +61,7 @@ impl Sum {
         let mut start = 0;
         for stretch in stretches {
             let mut done = 0;
-            // An array's head is short, so it lies in one stretch.
+            // What passes ends where a column ends, and so do stretches.
             while let Some(flag) = flags.next_if(|at| at - start < stretch.len()) {
                 row.write(&stretch[done..flag - start]);
                 row.write(&[0; 4]);

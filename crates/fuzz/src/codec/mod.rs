@@ -297,7 +297,7 @@ fn left_out_alike(columns: Vec<Column>, payload: &[u8], expected: Result<Convert
                 (found, Err(row.error)),
                 (Ok(Converted::default()), expected)
             );
-            assert!(row.error.cause.is_of_a_value() && out.is_empty() && batch.is_empty());
+            assert!(row.error.cause.is_of_a_value() && out.to_vec().is_empty() && batch.is_empty());
         }
         None => assert_eq!(found, expected),
     }
