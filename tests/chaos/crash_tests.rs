@@ -65,7 +65,7 @@ impl Two {
 fn table(kind: &str) -> String {
     format!(
         "CREATE {kind} TABLE t (id int, note text STORAGE PLAIN, v vector(1));
-         INSERT INTO t SELECT i, repeat(md5(i::text), 60), '[1]' FROM generate_series(1, 10000) i; CREATE INDEX near ON t USING hnsw (v vector_l2_ops)"
+         INSERT INTO t SELECT i, repeat(md5(i::text), 60), '[1]' FROM generate_series(1, 10000) i; CREATE INDEX near ON t USING hnsw (v vector_l2_ops) WITH (m = 4, ef_construction = 10)"
     )
 }
 
@@ -95,7 +95,7 @@ fn what_a_crash_of_the_source_undoes_was_never_copied() {
 #[test]
 fn unlogged_tables_that_a_crash_of_the_target_has_emptied_are_copied_anew() {
     let two = Two::with(&table("UNLOGGED").replace(
-        "CREATE INDEX near ON t USING hnsw (v vector_l2_ops)",
+        "CREATE INDEX near ON t USING hnsw (v vector_l2_ops) WITH (m = 4, ef_construction = 10)",
         "CREATE INDEX by_id ON t (id)",
     ));
     two.killed_at("after-commit:2");
@@ -103,7 +103,7 @@ fn unlogged_tables_that_a_crash_of_the_target_has_emptied_are_copied_anew() {
     two.again().says(&["the target has crashed"]);
 
     let two = Two::with(&table("UNLOGGED").replace(
-        "CREATE INDEX near ON t USING hnsw (v vector_l2_ops)",
+        "CREATE INDEX near ON t USING hnsw (v vector_l2_ops) WITH (m = 4, ef_construction = 10)",
         "CREATE INDEX by_id ON t (id)",
     ));
     two.killed_at("after-step");
