@@ -146,6 +146,14 @@ impl Error {
         Error::new(self.side, attempt).because(self)
     }
 
+    /// In place there is one server, which is both.
+    pub fn of_one_server(mut self) -> Error {
+        if self.side == Side::Source {
+            self.side = Side::Target;
+        }
+        self
+    }
+
     pub fn side(&self) -> Side {
         self.side
     }

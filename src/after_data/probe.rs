@@ -6,7 +6,7 @@ use tokio_postgres::Client;
 use super::Failed;
 use crate::catalog::Index;
 use crate::error::{Error, Result, Side};
-use crate::schema::{Phase, Step, VectorIndex};
+use crate::schema::{Phase, Step};
 
 /// After a crash of any backend PGVecto.rs's index worker is gone until the server is restarted, and every index operation
 /// waits 15 s to fail. A tiny index asks whether it is there; an empty table's takes milliseconds.
@@ -48,7 +48,7 @@ pub async fn probe(
         else {
             continue;
         };
-        if let Err(why) = search(session, index).await {
+        if let Err(why) = search(session, &index.schema, &index.name).await {
             broken.push(format!("{}: {why}", step.object));
         }
     }
@@ -100,19 +100,27 @@ const MAY_MISS: i64 = SAMPLE / 5;
 
 /// Nearest-neighbour queries that the index has to answer, each with something at least as near as the vector itself, over the rows
 /// that the role may see: policies that bind the owner too are there by now, and what they hide is no fault of the index.
-async fn search(session: &Client, index: &VectorIndex) -> std::result::Result<(), String> {
+pub async fn search(
+    session: &Client,
+    schema: &str,
+    index: &str,
+) -> std::result::Result<(), String> {
     let told = |e: tokio_postgres::Error| crate::error::server_message(&e);
     let set = |value| format!("SET row_security = {value}");
     session.batch_execute(&set("on")).await.map_err(told)?;
-    let found = search_seen(session, index).await;
+    let found = search_seen(session, schema, index).await;
     session.batch_execute(&set("off")).await.map_err(told)?;
     found
 }
 
-async fn search_seen(session: &Client, index: &VectorIndex) -> std::result::Result<(), String> {
+async fn search_seen(
+    session: &Client,
+    schema: &str,
+    index: &str,
+) -> std::result::Result<(), String> {
     let told = |e: tokio_postgres::Error| crate::error::server_message(&e);
     let row = session
-        .query_opt(SEARCHED, &[&index.schema, &index.name])
+        .query_opt(SEARCHED, &[&schema, &index])
         .await
         .map_err(told)?
         .ok_or("it is not on the target")?;

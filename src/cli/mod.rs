@@ -14,8 +14,8 @@ use crate::connect::Endpoint;
 use crate::error::{Error, Result, Side};
 use crate::roles::RoleWishes;
 pub use options::{
-    Format, LogFormat, Mapping, Options, Output, Overflow, RoleMapping, SchemaSource, Scope, Task,
-    Verify, VerifyOptions, Voice,
+    Format, InPlaceOptions, LogFormat, Mapping, Method, Options, Output, Overflow, RoleMapping,
+    SchemaSource, Scope, Task, Verify, VerifyOptions, Voice,
 };
 use values::{compat_schema, longer_time, mapping, rate, role_mapping, size, time};
 
@@ -157,6 +157,16 @@ enum Command {
     )]
     Verify(VerifyArguments),
 
+    /// Change the columns inside of one database that has both extensions, without the long lock
+    ///
+    /// The documented way, done by the program: every column of pgvector's types becomes one of PGVecto.rs's, with its indexes, defaults and privileges.
+    /// The server's own casts convert. However it ends, the same command again goes on from there; until a table's columns are swapped, --undo leaves
+    /// it as it was.
+    #[command(
+        after_help = "Exit codes: 0 changed and verified, 1 a difference, 2 the command line or the plan, 4 the server failed, 130 stopped by the user"
+    )]
+    InPlace(InPlaceArguments),
+
     /// Say how far the runs into a target are
     ///
     /// Reads the ledger that each run keeps on its target, so it can be asked from anywhere, also while the run works. Writes nothing.
@@ -180,6 +190,74 @@ struct TargetArguments {
         help_heading = "Where from, where to"
     )]
     target: Option<String>,
+}
+
+#[derive(Args, Debug)]
+struct InPlaceArguments {
+    #[command(flatten)]
+    to: TargetArguments,
+
+    #[command(flatten)]
+    what: What,
+
+    /// A new column beside the old one, or one rewrite of each table under a lock
+    #[arg(long, value_enum, default_value_t = Method::AddColumn, help_heading = "How it runs")]
+    method: Method,
+
+    /// The type that one column becomes: vector, vecf16, bvector, svector or real[] (repeatable)
+    #[arg(
+        long,
+        value_name = "SCHEMA.TABLE.COLUMN=TYPE",
+        help_heading = "What it becomes"
+    )]
+    map: Vec<String>,
+
+    /// Take back what was begun and is not swapped yet: the tables are as they were
+    #[arg(long, conflicts_with_all = ["map", "yes", "drop_old_index"], help_heading = "How it runs")]
+    undo: bool,
+
+    /// With alter-type: yes, lock the tables for as long as the plan says
+    #[arg(long, help_heading = "How it runs")]
+    yes: bool,
+
+    /// Drop pgvector's indexes on the columns before the fill, as each row would enter them once more; searches have no index until the swap (--undo makes them again)
+    #[arg(long, help_heading = "How it runs")]
+    drop_old_index: bool,
+
+    /// Print the plan and write nothing
+    #[arg(long, help_heading = "How it runs")]
+    dry_run: bool,
+
+    /// With --dry-run: the plan for a person, or one JSON document
+    #[arg(long, value_enum, default_value_t = Output::Text, requires = "dry_run", help_heading = "How it runs")]
+    output: Output,
+
+    /// Go on although the plan has findings that need a decision; those tables stay as they are, those indexes go with the old column
+    #[arg(long, help_heading = "How it runs")]
+    allow_findings: bool,
+
+    /// Rows filled by one transaction at most; fewer where they take longer than a tenth of a second
+    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000), help_heading = "How it runs")]
+    batch_rows: u32,
+
+    /// Fill no more than this of the new columns in a second (kB, MB, GB), so that the server has time for others
+    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "How it runs")]
+    throttle: Option<usize>,
+
+    /// How long a table's lock is waited for at a time: all others wait that long behind it (ms, s)
+    #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = time, help_heading = "How it runs")]
+    lock_timeout: Duration,
+
+    /// How long a lock, or rows that others have locked, are tried again (s, min, h)
+    #[arg(long, value_name = "TIME", default_value = "10min", value_parser = time, help_heading = "How it runs")]
+    retry_for: Duration,
+
+    /// Threads with which PGVecto.rs builds one vector index [default: the cores of this machine]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65535), help_heading = "How it runs")]
+    index_threads: Option<u32>,
+
+    #[command(flatten)]
+    says: Says,
 }
 
 #[derive(Args, Debug)]
@@ -296,6 +374,10 @@ pub fn parse() -> Result<Task> {
             nothing_before_the_command(&matches)?;
             Ok(Task::Clean(to.target()?))
         }
+        Some(Command::InPlace(arguments)) => {
+            nothing_before_the_command(&matches)?;
+            Ok(Task::InPlace(Box::new(in_place(arguments)?)))
+        }
         Some(Command::Verify(verify)) => {
             nothing_before_the_command(&matches)?;
             Ok(Task::Verify(Box::new(VerifyOptions {
@@ -355,6 +437,34 @@ impl Says {
             log_format: self.log_format,
         }
     }
+}
+
+fn in_place(a: InPlaceArguments) -> Result<InPlaceOptions> {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    if a.output == Output::Sql {
+        return Err(Error::new(Side::Plan, "reading the command line")
+            .because("a change in place is no script: its steps wait for each other")
+            .remedy("--output text or json"));
+    }
+    Ok(InPlaceOptions {
+        target: a.to.target()?,
+        scope: a.what.scope(),
+        method: a.method,
+        mappings: a.map.iter().map(|m| mapping(m)).collect::<Result<_>>()?,
+        undo: a.undo,
+        yes: a.yes,
+        drop_old_index: a.drop_old_index,
+        dry_run: a.dry_run,
+        output: a.output,
+        allow_findings: a.allow_findings,
+        batch_rows: a.batch_rows,
+        throttle: a.throttle,
+        lock_timeout: a.lock_timeout,
+        retry_for: a.retry_for,
+        index_threads: a.index_threads.unwrap_or(cores.try_into().unwrap_or(1)),
+        voice: a.says.voice(),
+        report: a.says.report,
+    })
 }
 
 fn meaning(a: Arguments) -> Result<Options> {

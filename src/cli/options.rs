@@ -117,6 +117,7 @@ impl Voice {
 pub enum Task {
     Move(Box<Options>),
     Verify(Box<VerifyOptions>),
+    InPlace(Box<InPlaceOptions>),
     Status(Endpoint),
     Clean(Endpoint),
 }
@@ -127,6 +128,51 @@ pub struct VerifyOptions {
     pub target: Endpoint,
     pub scope: Scope,
     pub jobs: usize,
+    pub report: Option<PathBuf>,
+    pub voice: Voice,
+}
+
+/// How columns change where they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Method {
+    /// A new column beside the old one, filled while the table is in use, and swapped
+    AddColumn,
+    /// One rewrite of the table while nobody else uses it
+    AlterType,
+}
+
+impl Method {
+    pub fn text(self) -> &'static str {
+        match self {
+            Method::AddColumn => "add-column",
+            Method::AlterType => "alter-type",
+        }
+    }
+
+    pub fn of(text: &str) -> Option<Method> {
+        let all = [Method::AddColumn, Method::AlterType];
+        all.into_iter().find(|m| m.text() == text)
+    }
+}
+
+/// A change in place, as the user asked for it.
+pub struct InPlaceOptions {
+    pub target: Endpoint,
+    pub scope: Scope,
+    pub method: Method,
+    pub mappings: Vec<Mapping>,
+    pub undo: bool,
+    pub yes: bool,
+    pub drop_old_index: bool,
+    pub dry_run: bool,
+    pub output: Output,
+    pub allow_findings: bool,
+    pub batch_rows: u32,
+    pub throttle: Option<usize>,
+    pub lock_timeout: Duration,
+    pub retry_for: Duration,
+    pub index_threads: u32,
     pub report: Option<PathBuf>,
     pub voice: Voice,
 }

@@ -2,6 +2,7 @@
 //! stopped: the run, its slices, its steps. Each line is committed in the transaction that does what it says. One process at a time
 //! holds the ledger, by an advisory lock.
 
+pub mod in_place;
 mod kept;
 mod recorded;
 pub mod slices;

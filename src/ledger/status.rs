@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_postgres::Client;
 
+use super::in_place::{self, State};
 use super::{FORMAT, Ledger, Phase, Run, format, on, readable_runs};
 use crate::connect::Endpoint;
 use crate::error::{Error, Result, Side};
@@ -28,7 +29,8 @@ struct Standing {
 pub async fn status(target: &Endpoint) -> Result<String> {
     let session = target.connect().await?;
     let known = readable_runs(&session).await?;
-    if known.is_empty() {
+    let lines = in_place::lines(&session).await?;
+    if known.is_empty() && lines.is_empty() {
         return Ok(format!(
             "{} has no ledger of pgv2rs-copy.\n",
             target.place()
@@ -36,10 +38,37 @@ pub async fn status(target: &Endpoint) -> Result<String> {
     }
     let works = works(&session).await?;
     let mut out = String::new();
+    for of in &lines {
+        changed_in_place(&mut out, of, works);
+    }
     for run in &known {
         described(&mut out, &session, run, works).await?;
     }
     Ok(out)
+}
+
+fn changed_in_place(out: &mut String, of: &in_place::Line, works: bool) {
+    let (table, method) = (of.unit.display(), of.method.text());
+    line(
+        out,
+        format_args!("{table} in place by {method}, begun {}", of.begun),
+    );
+    let what = match of.state {
+        State::Kept => {
+            "its new columns are there and kept in step; rows are filled, or indexes built"
+        }
+        State::Verified => "all of its rows were compared; its columns are to be swapped",
+        State::Swapped => "its columns are swapped; it is to be vacuumed and analyzed",
+        State::Altered => "it is rewritten; its indexes are made again",
+        State::Undoing => "it is as it was but for dropped indexes, which are made again",
+        State::Done => "done",
+    };
+    let now = match (of.state, works) {
+        (State::Done, _) => "",
+        (_, true) => "; a process works on it",
+        (_, false) => "; no process works on it: the same command goes on from here",
+    };
+    line(out, format_args!("  {what}{now}"));
 }
 
 async fn described(out: &mut String, session: &Client, run: &Run, works: bool) -> Result<()> {
@@ -141,7 +170,16 @@ pub async fn clean(target: &Endpoint) -> Result<String> {
         true => Vec::new(),
         false => readable_runs(&session).await?,
     };
-    if known.is_empty() && !another_versions {
+    let lines = in_place::lines(&session).await?;
+    if let Some(of) = lines.iter().find(|l| l.state != State::Done) {
+        return Err(Error::new(Side::Plan, "removing the ledger")
+            .because(format!(
+                "the change of {} in place is not done: a trigger on it, or indexes that are to be made again, are known here only",
+                of.unit.display()
+            ))
+            .remedy("end it with its own command, or take it back: pgv2rs-copy in-place --undo"));
+    }
+    if known.is_empty() && lines.is_empty() && !another_versions {
         return Ok(format!(
             "{} has no ledger of pgv2rs-copy.\n",
             target.place()
@@ -170,7 +208,7 @@ pub async fn clean(target: &Endpoint) -> Result<String> {
         ),
         false => line(
             &mut out,
-            format_args!("{} forgotten", count_of(known.len(), "run")),
+            format_args!("{} forgotten", count_of(known.len() + lines.len(), "run")),
         ),
     }
     Ok(out)

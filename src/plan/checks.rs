@@ -130,7 +130,7 @@ fn surroundings(source: &Source, target: &Target) -> Vec<Finding> {
     findings
 }
 
-fn vectors_extension(target: &Target) -> Option<Finding> {
+pub fn vectors_extension(target: &Target) -> Option<Finding> {
     let (reason, remedy) = match (&target.vectors_installed, &target.vectors_available) {
         (None, None) => (
             "the target has no extension \"vectors\" to install".to_string(),

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use dialect::types::{SourceType, TargetType, TypeChange};
 
-use super::travel::{Builder, Travel};
+use super::travel::{Builder, Travel, change};
 use super::{ColumnPlan, Finding, Severity, Wishes};
-use crate::catalog::portable::{Shape, shape};
+use crate::catalog::portable::{Shape, shape, type_within};
 use crate::catalog::{Column, Relation, Source, ident};
 use crate::cli::Format;
 
@@ -121,6 +121,62 @@ impl Decider<'_> {
             .findings
             .extend(self.not_as_text(relation, &decided.copied));
         decided
+    }
+
+    /// What the column becomes where nothing travels: None for one that is no vector, or bits that stay bits. A finding for one that would have
+    /// to change with what else holds such values.
+    pub fn in_place(
+        &self,
+        relation: &Relation,
+        column: &Column,
+        used: &mut HashSet<usize>,
+    ) -> Result<Option<(TypeChange, Option<String>)>, Finding> {
+        let wish = self.wish(relation, column).inspect(|(i, _)| {
+            used.insert(*i);
+        });
+        let refuse = |reason: &str| {
+            let object = object(relation, &column.name);
+            Err(Finding::new(Severity::Decision, object, reason).remedy(STAYS_IN_PLACE))
+        };
+        let shape = shape(&self.source.types, column.type_oid, column.typmod);
+        let Some(from) = vector_of(&shape) else {
+            let vector = |_: u32, ty: &crate::catalog::Type| {
+                ty.vector
+                    .is_some_and(|v| v != SourceType::Bit && v != SourceType::Varbit)
+            };
+            return match type_within(&self.source.types, column.type_oid, &vector) {
+                Some(_) => refuse(
+                    "it holds vectors inside of other values, which are not changed in place",
+                ),
+                None if wish.is_some() => refuse("--map names it, but it is not a vector"),
+                None => Ok(None),
+            };
+        };
+        let Some((to, why)) = self.target_type(relation, column, from, wish.map(|(_, to)| to))
+        else {
+            return Ok(None);
+        };
+        let (dims, array) = match &shape {
+            Shape::Vector { dims, .. } => (*dims, false),
+            Shape::Array { of, .. } => match **of {
+                Shape::Vector { dims, .. } => (dims, true),
+                _ => (None, true),
+            },
+            _ => (None, false),
+        };
+        if self.is_domain(column) {
+            return refuse("it is of a domain over vectors, which is not changed in place");
+        }
+        if column.generated {
+            return refuse("it is a generated column, whose expression is not changed in place");
+        }
+        if array {
+            return refuse("it holds arrays of vectors, which no cast of the server converts");
+        }
+        match change(from, to, dims) {
+            Ok(change) => Ok(Some((change, why))),
+            Err(reason) => refuse(&reason),
+        }
     }
 
     /// In a table that goes as text, a vector inside another value would have to be in that value's text.
@@ -251,6 +307,9 @@ impl Decider<'_> {
 }
 
 const NO_WAY: &str = "move this table by pg_dump, or drop or change the column first; with --allow-findings the table is left out";
+
+const STAYS_IN_PLACE: &str =
+    "change the column first; with --allow-findings its table stays as it is";
 
 const GOES_AS_TEXT: &str =
     "no binary form means the same on another cluster: the table is copied as text";

@@ -7,6 +7,7 @@ mod columns;
 pub mod estimate;
 pub mod extensions;
 pub mod hints;
+pub mod in_place;
 mod table;
 pub mod travel;
 mod trees;
@@ -280,7 +281,7 @@ fn usual_change(source: &Source, wishes: &Wishes, oid: u32, typmod: i32) -> Opti
 /// One thread builds an index over this much in seconds.
 const SMALL_BYTES: i64 = 16 << 20;
 
-fn context(source: &Source, target: &Target, wishes: &Wishes) -> Context {
+pub(crate) fn context(source: &Source, target: &Target, wishes: &Wishes) -> Context {
     let tables: HashMap<u32, &Relation> = source.relations.iter().map(|r| (r.oid, r)).collect();
     let index = |i: &Index| dialect::index::IndexDesc {
         table: i.table,

@@ -1,7 +1,7 @@
 //! In: what every step found. Out: the report, as text for a person and as JSON for a program. It holds no password and no value
 //! of any row. The plan's own report is in `plan`, `text` and `findings`.
 
-mod findings;
+pub mod findings;
 pub mod plan;
 pub mod text;
 

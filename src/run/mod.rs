@@ -215,8 +215,8 @@ async fn attempt(
     Ok(Some(told))
 }
 
-/// What a careful person would say of the ways to the two servers.
-pub fn warn_of(ends: [&Endpoint; 2]) {
+/// What a careful person would say of the ways to the servers.
+pub fn warn_of<const N: usize>(ends: [&Endpoint; N]) {
     for warning in ends.iter().flat_map(|end| end.warnings()) {
         tracing::warn!("{warning}");
     }

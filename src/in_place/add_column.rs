@@ -1,0 +1,457 @@
+//! In: a unit, and where the ledger says that it stands. Out: its columns in their new type, by new columns beside the old ones: added with a trigger
+//! that keeps them in step, filled, indexed, compared, and put in the old ones' place in one short transaction. Until that, `undo` leaves
+//! the table as it was.
+
+use super::compare::{compare, stamp};
+use super::fill::{Filled, fill};
+use super::indexes::{self, Under};
+use super::lock::locked;
+use super::look::grants;
+use super::report::Changed;
+use super::unit::{Fact, Index, Member, Unit};
+use super::{Work, on};
+use crate::cli::Method;
+use crate::connect::{Session, literal, quote, quote_qualified};
+use crate::error::{Error, Result, Side};
+use crate::ledger::in_place::{Line, State};
+
+/// So often a trigger may have been touched between a comparison and its swap.
+const COMPARED_AGAIN: u32 = 5;
+
+pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> Result<Changed> {
+    let session = work.connect().await?;
+    let line = match line {
+        Some(line) => line,
+        None => begin(work, &session, unit).await?,
+    };
+    crate::fail::point("kept");
+    let mut changed = Changed::of(unit, Method::AddColumn);
+    if work.options.drop_old_index && !line.drops {
+        work.ledger.in_place_drops(line.id).await?;
+        drop_old_indexes(&session, unit).await?;
+    } else if line.drops {
+        drop_old_indexes(&session, unit).await?;
+    }
+    crate::fail::point("old-index-dropped");
+    let mut filled = Filled::default();
+    for _ in 0..COMPARED_AGAIN {
+        tracing::info!("{}: filling the new columns", unit.display());
+        fill(work, unit, &mut filled).await?;
+        crate::fail::point("filled");
+        not_null(work, &session, unit).await?;
+        crate::fail::point("not-null");
+        let built = indexes::build(&session, unit, Under::Temporary).await?;
+        indexes::probed(&session, unit, Under::Temporary).await?;
+        tracing::info!("{}: comparing every row", unit.display());
+        let stamp = sound_stamp(&session, unit).await?;
+        changed.verified_rows = compare(&session, unit, &work.casts).await?;
+        work.ledger.in_place_verified(line.id, &stamp).await?;
+        crate::fail::point("compared");
+        if let Some((held, tries)) = swap(work, &session, unit, &line, &stamp).await? {
+            changed.filled = Some(filled);
+            changed.indexes = built;
+            changed.swap_seconds = held;
+            changed.swap_tries = tries;
+            crate::fail::point("swapped");
+            return Ok(changed);
+        }
+        tracing::warn!(
+            "{}: its trigger, its columns or its partitions have changed since the rows were compared: looked through again",
+            unit.display()
+        );
+    }
+    Err(Error::new(
+        Side::Target,
+        format!("swapping the columns of {}", unit.display()),
+    )
+    .because("its trigger, columns or partitions change again and again")
+    .remedy("let them be, and run the same command again"))
+}
+
+/// The new columns, all that stands on the old ones, and the trigger, with the line in the ledger.
+async fn begin(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<Line> {
+    work.ledger.in_place_tables().await?;
+    tracing::info!(
+        "{}: adding the new columns and their trigger",
+        unit.display()
+    );
+    let body = async || {
+        let members = unit.members(session).await?;
+        let add: Vec<String> = unit
+            .columns
+            .iter()
+            .map(|c| format!("ADD COLUMN {} {}", quote(&c.new), c.change.target_sql()))
+            .collect();
+        run(
+            session,
+            &format!("ALTER TABLE {} {}", unit.quoted(), add.join(", ")),
+        )
+        .await?;
+        for fact in &unit.facts {
+            stand(session, unit, fact).await?;
+        }
+        keep(work, session, unit, &members).await?;
+        let line = crate::ledger::in_place::begin(session, Method::AddColumn, unit).await?;
+        crate::fail::point("adding");
+        Ok(line)
+    };
+    let (line, _) = locked(work, session, unit, "adding columns to", body).await?;
+    Ok(line)
+}
+
+pub(super) async fn run(session: &Session, sql: &str) -> Result<()> {
+    tracing::debug!("{sql}");
+    let done = session.batch_execute(sql).await;
+    let attempt = || sql.chars().take(120).collect::<String>();
+    done.map_err(|e| Error::new(Side::Target, attempt()).because(e))
+}
+
+fn new_name<'a>(unit: &'a Unit, fact: &Fact) -> &'a str {
+    let column = unit.columns.iter().find(|c| c.old == fact.column);
+    column.map_or("", |c| &c.new)
+}
+
+fn check_name(unit: &Unit, fact: &Fact) -> String {
+    let at = unit.columns.iter().position(|c| c.old == fact.column);
+    format!("pgv2rs_not_null_{}", at.unwrap_or(0))
+}
+
+/// What stands on the old column stands on the new one. NOT NULL comes as a check that is not validated yet: no long lock.
+async fn stand(session: &Session, unit: &Unit, fact: &Fact) -> Result<()> {
+    let name = new_name(unit, fact);
+    for statement in standing(fact, name) {
+        run(session, &statement).await?;
+    }
+    default(session, unit, fact, name).await?;
+    if fact.not_null && has_check(session, unit, fact).await?.is_none() {
+        run(
+            session,
+            &format!(
+                "ALTER TABLE {} ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID",
+                fact.quoted(),
+                check_name(unit, fact),
+                quote(name)
+            ),
+        )
+        .await?;
+    }
+    Ok(())
+}
+
+/// The default as a literal of the new type.
+pub(super) async fn default(session: &Session, unit: &Unit, fact: &Fact, name: &str) -> Result<()> {
+    let column = unit.columns.iter().find(|c| c.old == fact.column);
+    let (Some(value), Some(column)) = (&fact.default, column) else {
+        return Ok(());
+    };
+    let sql = format!("SELECT ({value})::pg_catalog.text");
+    let row = session.query_one(&sql, &[]).await;
+    let value: Option<String> = row.map_err(on("converting a column's default"))?.get(0);
+    let Some(value) = value else {
+        return Ok(());
+    };
+    let (value, ty) = (literal(&value), column.change.to.sql_name());
+    let (table, name) = (fact.quoted(), quote(name));
+    run(
+        session,
+        &format!("ALTER TABLE ONLY {table} ALTER COLUMN {name} SET DEFAULT {value}::{ty}"),
+    )
+    .await
+}
+
+/// Statements for what stands on a column, under this name, apart from NOT NULL and its default.
+pub(super) fn standing(fact: &Fact, name: &str) -> Vec<String> {
+    let (table, column) = (fact.quoted(), quote(name));
+    let alter = |what: String| format!("ALTER TABLE ONLY {table} ALTER COLUMN {column} {what}");
+    let mut statements = Vec::new();
+    statements.extend(
+        fact.storage
+            .iter()
+            .map(|s| alter(format!("SET STORAGE {s}"))),
+    );
+    statements.extend(
+        fact.statistics
+            .iter()
+            .map(|n| alter(format!("SET STATISTICS {n}"))),
+    );
+    if !fact.options.is_empty() {
+        statements.push(alter(format!("SET ({})", fact.options.join(", "))));
+    }
+    statements.extend(
+        fact.comment
+            .iter()
+            .map(|c| format!("COMMENT ON COLUMN {table}.{column} IS {}", literal(c))),
+    );
+    statements.extend(grants(fact, name));
+    statements
+}
+
+/// Whether the check for NOT NULL is there, validated, and the table's own.
+async fn has_check(session: &Session, unit: &Unit, fact: &Fact) -> Result<Option<(bool, bool)>> {
+    let sql = "SELECT k.convalidated, k.coninhcount = 0 FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid \
+        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2 AND k.conname = $3";
+    let name = check_name(unit, fact);
+    let row = session
+        .query_opt(sql, &[&fact.schema, &fact.table, &name])
+        .await;
+    let row = row.map_err(on("looking for the check of a new column"))?;
+    Ok(row.map(|r| (r.get(0), r.get(1))))
+}
+
+/// The trigger that keeps the new columns in step with every write, whoever writes: the function has the rights of its owner, since a writer
+/// may not be allowed to use the schema `vectors`; and it fires for replicated writes too.
+async fn keep(work: &Work<'_>, session: &Session, unit: &Unit, members: &[Member]) -> Result<()> {
+    let mut sets = Vec::new();
+    for column in &unit.columns {
+        let value = work
+            .casts
+            .forward(&column.change, &format!("NEW.{}", quote(&column.old)));
+        let value = value.map_err(Error::on(Side::Internal, "making the trigger"))?;
+        sets.push(format!("NEW.{} := {value};", quote(&column.new)));
+    }
+    let body = format!("BEGIN {} RETURN NEW; END", sets.join(" "));
+    let (function, trigger) = (unit.function(), quote(&unit.trigger));
+    run(
+        session,
+        &format!(
+            "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {}",
+            literal(&body)
+        ),
+    )
+    .await?;
+    // Partitions have it from what they are partitions of, later ones too; children that inherit have not.
+    let own = members
+        .iter()
+        .filter(|m| m.oid == unit.root || !m.is_partition);
+    for member in own {
+        run(
+            session,
+            &format!(
+                "CREATE TRIGGER {trigger} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {function}()",
+                member.quoted()
+            ),
+        )
+        .await?;
+    }
+    for member in members {
+        let always = format!(
+            "ALTER TABLE {} ENABLE ALWAYS TRIGGER {trigger}",
+            member.quoted()
+        );
+        run(session, &always).await?;
+    }
+    Ok(())
+}
+
+/// Indexes of pgvector would take every row of the fill in once more.
+async fn drop_old_indexes(session: &Session, unit: &Unit) -> Result<()> {
+    // What is a part of another goes with it.
+    for index in unit
+        .indexes
+        .iter()
+        .filter(|i| i.of_pgvector && i.parent.is_none())
+    {
+        let name = quote_qualified(&index.schema, &index.name);
+        let how = if index.partitioned {
+            ""
+        } else {
+            "CONCURRENTLY "
+        };
+        run(session, &format!("DROP INDEX {how}IF EXISTS {name}")).await?;
+    }
+    Ok(())
+}
+
+/// The check, validated while others write, and then the column's own NOT NULL, which it proves at once.
+async fn not_null(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<()> {
+    let mut any = false;
+    for fact in unit.facts.iter().filter(|f| f.not_null) {
+        let Some((validated, _)) = has_check(session, unit, fact).await? else {
+            continue;
+        };
+        any = true;
+        if !validated {
+            let (table, check) = (fact.quoted(), check_name(unit, fact));
+            run(
+                session,
+                &format!("ALTER TABLE {table} VALIDATE CONSTRAINT {check}"),
+            )
+            .await?;
+        }
+    }
+    if !any {
+        return Ok(());
+    }
+    let body = async || {
+        for fact in unit.facts.iter().filter(|f| f.not_null) {
+            let column = quote(new_name(unit, fact));
+            let set = format!(
+                "ALTER TABLE {} ALTER COLUMN {column} SET NOT NULL",
+                fact.quoted()
+            );
+            run(session, &set).await?;
+        }
+        for fact in unit.facts.iter().filter(|f| f.not_null) {
+            if let Some((_, true)) = has_check(session, unit, fact).await? {
+                let (table, check) = (fact.quoted(), check_name(unit, fact));
+                run(
+                    session,
+                    &format!("ALTER TABLE {table} DROP CONSTRAINT {check}"),
+                )
+                .await?;
+            }
+        }
+        Ok(())
+    };
+    let done = locked(work, session, unit, "setting NOT NULL in", body).await;
+    done.map(drop)
+}
+
+/// The stamp, if the trigger stands on every table of the unit and fires for everybody.
+async fn sound_stamp(session: &Session, unit: &Unit) -> Result<String> {
+    let stamp = stamp(session, unit).await?;
+    let members = unit.members(session).await?;
+    let sql = "SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1) AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t \
+        WHERE t.tgrelid = c.oid AND t.tgname = $2 AND t.tgenabled = 'A') ORDER BY 1";
+    let oids: Vec<u32> = members.iter().map(|m| m.oid).collect();
+    let rows = session.query(sql, &[&oids, &unit.trigger]).await;
+    let without: Vec<String> = rows
+        .map_err(on("looking at the trigger"))?
+        .iter()
+        .map(|r| r.get(0))
+        .collect();
+    if without.is_empty() {
+        return Ok(stamp);
+    }
+    Err(Error::new(Side::Target, format!("looking at the trigger of {}", unit.display()))
+        .because(format!(
+            "it does not stand on all tables, or not ENABLE ALWAYS: {}",
+            without.join(", ")
+        ))
+        .remedy("somebody has dropped or disabled it, so writes since then may be missing: pgv2rs-copy in-place --undo, and begin again"))
+}
+
+/// One short transaction. None: something has changed since the comparison.
+async fn swap(
+    work: &Work<'_>,
+    session: &Session,
+    unit: &Unit,
+    line: &Line,
+    compared: &str,
+) -> Result<Option<(f64, u32)>> {
+    let body = async || {
+        if stamp(session, unit).await? != compared {
+            return Ok(false);
+        }
+        let members = unit.members(session).await?;
+        new_indexes(session, unit, &members).await?;
+        let (function, trigger) = (unit.function(), quote(&unit.trigger));
+        for member in members
+            .iter()
+            .filter(|m| m.oid == unit.root || !m.is_partition)
+        {
+            run(
+                session,
+                &format!("DROP TRIGGER {trigger} ON {}", member.quoted()),
+            )
+            .await?;
+        }
+        run(session, &format!("DROP FUNCTION {function}()")).await?;
+        for column in &unit.columns {
+            let old = quote(&column.old);
+            run(
+                session,
+                &format!("ALTER TABLE {} DROP COLUMN {old}", unit.quoted()),
+            )
+            .await?;
+            // A child that has it from itself as well keeps it.
+            for member in members.iter().filter(|m| m.oid != unit.root) {
+                let table = member.quoted();
+                run(
+                    session,
+                    &format!("ALTER TABLE {table} DROP COLUMN IF EXISTS {old}"),
+                )
+                .await?;
+            }
+            let new = quote(&column.new);
+            run(
+                session,
+                &format!("ALTER TABLE {} RENAME COLUMN {new} TO {old}", unit.quoted()),
+            )
+            .await?;
+        }
+        for index in &unit.indexes {
+            let temporary = quote_qualified(&index.schema, &index.temporary);
+            run(
+                session,
+                &format!("ALTER INDEX {temporary} RENAME TO {}", quote(&index.name)),
+            )
+            .await?;
+            key_names(session, unit, index).await?;
+        }
+        crate::ledger::in_place::moved(session, line.id, State::Swapped).await?;
+        crate::fail::point("swapping");
+        Ok(true)
+    };
+    let (done, held) = locked(work, session, unit, "swapping the columns of", body).await?;
+    Ok(done.then_some((held.seconds, held.tries)))
+}
+
+/// An index remembers what its columns were called when it was made. Of its parts too.
+async fn key_names(session: &Session, unit: &Unit, index: &Index) -> Result<()> {
+    let name = quote_qualified(&index.schema, &index.name);
+    for column in &unit.columns {
+        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_attribute WHERE attrelid = $1::pg_catalog.text::pg_catalog.regclass AND attname = $2)";
+        let row = session.query_one(sql, &[&name, &column.new]).await;
+        if row.map_err(on("looking at an index"))?.get(0) {
+            let (old, new) = (quote(&column.old), quote(&column.new));
+            run(
+                session,
+                &format!("ALTER TABLE {name} RENAME COLUMN {new} TO {old}"),
+            )
+            .await?;
+        }
+    }
+    Ok(())
+}
+
+/// An index that somebody has made on an old column since the plan would be lost without a word.
+async fn new_indexes(session: &Session, unit: &Unit, members: &[Member]) -> Result<()> {
+    let known: Vec<u32> = unit.indexes.iter().map(|i| i.oid).collect();
+    let parents: Vec<u32> = unit
+        .indexes
+        .iter()
+        .filter(|i| i.partitioned)
+        .map(|i| i.oid)
+        .collect();
+    let oids: Vec<u32> = members.iter().map(|m| m.oid).collect();
+    let names: Vec<&str> = unit.columns.iter().map(|c| c.old.as_str()).collect();
+    let sql = "SELECT DISTINCT x.indexrelid::pg_catalog.regclass::text FROM pg_catalog.pg_index x \
+        JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = x.indexrelid \
+          AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = x.indrelid \
+        JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
+        WHERE x.indrelid = ANY ($1) AND a.attname = ANY ($2) AND x.indexrelid <> ALL ($3) \
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = x.indexrelid AND i.inhparent = ANY ($4)) \
+          AND x.indexrelid <> ALL ($5) ORDER BY 1";
+    let left_out = &unit.left_out;
+    let rows = session
+        .query(sql, &[&oids, &names, &known, &parents, left_out])
+        .await;
+    let new: Vec<String> = rows
+        .map_err(on("looking for new indexes"))?
+        .iter()
+        .map(|r| r.get(0))
+        .collect();
+    if new.is_empty() {
+        return Ok(());
+    }
+    Err(Error::new(
+        Side::Target,
+        format!("swapping the columns of {}", unit.display()),
+    )
+    .because(format!(
+        "an index was made on an old column since the plan, and would be lost: {}",
+        new.join(", ")
+    ))
+    .remedy("drop it, run the same command again, and make it anew on the new column"))
+}

@@ -1,0 +1,103 @@
+//! In: a table and its tree, and what is to be done while nobody else uses them. Out: that, in one transaction. Whoever waits for a lock makes all
+//! wait that come after, so the wait is short, and tried again; who had the lock is named.
+
+use std::time::{Duration, Instant};
+
+use super::unit::Unit;
+use super::{Work, on};
+use crate::connect::Session;
+use crate::error::{Error, Result, Side};
+
+/// How it went.
+pub(super) struct Held {
+    /// From the lock to the commit.
+    pub(super) seconds: f64,
+    pub(super) tries: u32,
+}
+
+/// The first pause after a lock that did not come; each is longer, and none as long as this.
+const FIRST: Duration = Duration::from_millis(200);
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// Does the work under ACCESS EXCLUSIVE locks of all tables of the unit.
+pub(super) async fn locked<T>(
+    work: &Work<'_>,
+    session: &Session,
+    unit: &Unit,
+    attempt: &str,
+    body: impl AsyncFn() -> Result<T>,
+) -> Result<(T, Held)> {
+    let attempt = format!("{attempt} {}", unit.display());
+    let failed = |e: tokio_postgres::Error| Error::new(Side::Target, attempt.clone()).because(e);
+    let milliseconds = work
+        .options
+        .lock_timeout
+        .as_millis()
+        .clamp(1, 2_147_483_647);
+    // An autovacuum gives way to who has waited for deadlock_timeout. Only a superuser may set that.
+    let sooner = format!("SET deadlock_timeout = {}", (milliseconds / 2).max(1));
+    let _ = session.batch_execute(&sooner).await;
+    let since = Instant::now();
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        // The locks of a tree come one by one: together they may not wait longer either.
+        let begin = format!(
+            "BEGIN; SET LOCAL lock_timeout = {milliseconds}; SET LOCAL statement_timeout = {milliseconds}"
+        );
+        session.batch_execute(&begin).await.map_err(failed)?;
+        let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", unit.quoted());
+        match session.batch_execute(&lock).await {
+            Ok(()) => break,
+            Err(error) => {
+                session.batch_execute("ROLLBACK").await.map_err(failed)?;
+                let busy = ["55P03", "57014", "40P01"];
+                let code = error.code().map(|c| c.code().to_string());
+                if !code.is_some_and(|c| busy.contains(&c.as_str())) {
+                    return Err(failed(error));
+                }
+                let holders = holders(session, unit).await?;
+                let who = match &holders {
+                    Some(holders) => format!("it is held by {holders}"),
+                    None => "whoever had it is gone now".to_string(),
+                };
+                if since.elapsed() >= work.options.retry_for {
+                    return Err(failed(error)
+                        .during(format!("waiting for the lock of {}: {who}", unit.display()))
+                        .remedy("end that, or give it more time with --lock-timeout and --retry-for, and run the same command again: it goes on from here"));
+                }
+                if tries % 5 == 1 {
+                    tracing::info!("{attempt}: the lock did not come in time; {who}");
+                }
+                let pause = FIRST.saturating_mul(1 << tries.min(6)).min(LONGEST);
+                tokio::time::sleep(pause).await;
+            }
+        }
+    }
+    let began = Instant::now();
+    let done = async {
+        let unlimited = "SET LOCAL statement_timeout = 0";
+        session.batch_execute(unlimited).await.map_err(failed)?;
+        body().await
+    };
+    let done = done.await;
+    let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+    let ended = session.batch_execute(end).await.map_err(failed);
+    let done = done?;
+    ended?;
+    let held = Held {
+        seconds: began.elapsed().as_secs_f64(),
+        tries,
+    };
+    Ok((done, held))
+}
+
+async fn holders(session: &Session, unit: &Unit) -> Result<Option<String>> {
+    let members: Vec<u32> = unit.members(session).await?.iter().map(|m| m.oid).collect();
+    let sql = "SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('process %s (%s, %s, since %s)', a.pid, a.usename, \
+          coalesce(nullif(a.application_name, ''), 'no application_name'), pg_catalog.date_trunc('second', a.xact_start)), ', ') \
+        FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid) \
+        WHERE l.granted AND l.relation = ANY ($1) AND a.pid <> pg_catalog.pg_backend_pid()";
+    let row = session.query_one(sql, &[&members]).await;
+    Ok(row.map_err(on("asking who holds the lock"))?.get(0))
+}

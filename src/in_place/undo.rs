@@ -1,0 +1,63 @@
+//! In: a unit whose columns were not swapped yet. Out: its table as it was, with the indexes that were dropped for the fill.
+
+use super::Work;
+use super::add_column::run;
+use super::indexes::{self, Under};
+use super::lock::locked;
+use crate::connect::quote;
+use crate::error::{Error, Result, Side};
+use crate::ledger::in_place::{Line, State};
+
+pub(super) async fn undo(work: &Work<'_>, line: &Line) -> Result<()> {
+    let unit = &line.unit;
+    if matches!(line.state, State::Swapped | State::Altered | State::Done) {
+        return Err(Error::new(
+            Side::Plan,
+            format!("undoing the change of {}", unit.display()),
+        )
+        .because("its columns are of the new type already")
+        .remedy("run the same command without --undo: it ends what follows"));
+    }
+    let session = work.connect().await?;
+    if line.state != State::Undoing {
+        let body = async || {
+            for member in unit.members(&session).await? {
+                let trigger = quote(&unit.trigger);
+                let table = member.quoted();
+                // That of a partition goes with its whole.
+                if member.oid == unit.root || !member.is_partition {
+                    run(
+                        &session,
+                        &format!("DROP TRIGGER IF EXISTS {trigger} ON {table}"),
+                    )
+                    .await?;
+                }
+            }
+            run(
+                &session,
+                &format!("DROP FUNCTION IF EXISTS {}()", unit.function()),
+            )
+            .await?;
+            // Their checks and indexes go with them.
+            let drop: Vec<String> = unit
+                .columns
+                .iter()
+                .map(|c| format!("DROP COLUMN IF EXISTS {}", quote(&c.new)))
+                .collect();
+            run(
+                &session,
+                &format!("ALTER TABLE {} {}", unit.quoted(), drop.join(", ")),
+            )
+            .await?;
+            crate::ledger::in_place::moved(&session, line.id, State::Undoing).await
+        };
+        locked(work, &session, unit, "undoing the change of", body).await?;
+    }
+    crate::fail::point("undoing");
+    if line.drops {
+        indexes::build(&session, unit, Under::Before).await?;
+    }
+    crate::ledger::in_place::forget(&session, line.id).await?;
+    tracing::info!("{} is as it was", unit.display());
+    Ok(())
+}
