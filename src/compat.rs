@@ -42,8 +42,7 @@ pub async fn add(
     plan.findings.extend(notes.into_iter().map(note));
     let make_schema = !there.schema && !schema.creates_schema(&dump_name(name));
     let made = make_schema.then(|| {
-        let make =
-            "CREATE SCHEMA {0}; GRANT USAGE ON SCHEMA {0} TO PUBLIC".replace("{0}", &quote(name));
+        let make = new_schema(name);
         Step::own(Phase::BeforeData, "SCHEMA for --compat-operators", make)
     });
     match make_schema {
@@ -53,6 +52,44 @@ pub async fn add(
     let steps = made.into_iter().chain(new.into_iter().map(step));
     schema.add_before_definitions(steps.collect());
     Ok(())
+}
+
+/// Makes them at once, in the caller's transaction. Out: how many, and what there is to say.
+pub async fn make(session: &Session, name: &str) -> Result<(usize, Vec<String>)> {
+    let wanted = objects(name);
+    let there = there(session, name, &wanted).await?;
+    let failed = |what: &str| Error::on(Side::Target, format!("making {what}"));
+    if !there.extension {
+        return Err(Error::new(Side::Plan, "making pgvector's names")
+            .because("the extension vectors is not in this database")
+            .remedy("as a superuser: CREATE EXTENSION vectors"));
+    }
+    let taken = taken_on_source(session, name)
+        .await
+        .map_err(Error::of_one_server)?;
+    let is_there = |o: &Object| there.objects.contains(&o.name) || taken.contains(&o.name);
+    let (skipped, new): (Vec<Object>, Vec<Object>) = wanted.into_iter().partition(is_there);
+    let (casts, new): (Vec<Object>, Vec<Object>) = new
+        .into_iter()
+        .partition(|o| matches!(o.kind, Kind::Cast | Kind::Aggregate) && !there.owns_types);
+    if !there.schema {
+        let made = session.batch_execute(&new_schema(name)).await;
+        made.map_err(failed("the schema for pgvector's names"))?;
+    }
+    for object in &new {
+        let made = session.batch_execute(&object.sql).await;
+        made.map_err(failed(&object.name))?;
+    }
+    let notes = notes(&skipped, &casts, &new, true).into_iter();
+    let notes = notes.map(|(reason, remedy)| match remedy.is_empty() {
+        true => format!("note: it {reason}"),
+        false => format!("note: it {reason}: {remedy}"),
+    });
+    Ok((new.len(), notes.collect()))
+}
+
+fn new_schema(name: &str) -> String {
+    "CREATE SCHEMA {0}; GRANT USAGE ON SCHEMA {0} TO PUBLIC".replace("{0}", &quote(name))
 }
 
 fn step(object: Object) -> Step {

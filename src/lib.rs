@@ -10,6 +10,7 @@ pub mod connect;
 pub mod copy;
 pub mod error;
 pub mod fail;
+pub mod finish;
 pub mod in_place;
 pub mod join;
 pub mod ledger;

@@ -9,6 +9,7 @@ use std::process::ExitCode;
 use pgv2rs_copy::cli::{self, LogFormat, Task, Voice};
 use pgv2rs_copy::connect::Endpoint;
 use pgv2rs_copy::error::{Error, Result, Side};
+use pgv2rs_copy::finish;
 use pgv2rs_copy::in_place;
 use pgv2rs_copy::join;
 use pgv2rs_copy::ledger;
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Task::Move(options) => (options.voice, options.jobs),
         Task::Verify(options) => (options.voice, options.jobs),
         Task::InPlace(options) => (options.voice, 1),
+        Task::Finish(options) => (options.voice, 1),
         Task::Status(_) | Task::Clean(_) => (Voice::plain(), 1),
     };
     log_to_stderr(voice);
@@ -58,6 +60,10 @@ async fn done(task: &Task, log_format: LogFormat) -> ExitCode {
             until_stopped(verify::command::run(options), ends).await
         }
         Task::InPlace(options) => until_stopped(in_place::run(options), [&options.target]).await,
+        Task::Finish(options) => {
+            let said = async { finish::run(options).await.map(told) };
+            until_stopped(said, [&options.target]).await
+        }
         Task::Status(target) => {
             let said = async { ledger::status::status(target).await.map(told) };
             until_stopped(said, [target]).await

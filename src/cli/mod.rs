@@ -14,10 +14,11 @@ use crate::connect::Endpoint;
 use crate::error::{Error, Result, Side};
 use crate::roles::RoleWishes;
 pub use options::{
-    Format, InPlaceOptions, LogFormat, Mapping, Method, Options, Output, Overflow, RoleMapping,
-    SchemaSource, Scope, Task, Verify, VerifyOptions, Voice,
+    FinishOptions, Format, InPlaceOptions, LogFormat, Mapping, Method, Options, Output, Overflow,
+    RoleMapping, SchemaSource, Scope, SearchPath, Task, Verify, VerifyOptions, Voice,
 };
-use values::{compat_schema, longer_time, mapping, rate, role_mapping, size, time};
+pub use values::names;
+use values::{compat_schema, longer_time, mapping, rate, role_mapping, search_path, size, time};
 
 /// Moves a database that uses pgvector to a cluster that runs PGVecto.rs: schema, rows, indexes, and the proof that
 /// nothing changed on the way.
@@ -167,6 +168,15 @@ enum Command {
     )]
     InPlace(InPlaceArguments),
 
+    /// Clean up, when a move or a change in place is done and verified
+    ///
+    /// Drops the extension vector where it is left; what still hangs on it stops that, and is named. Then the statistics are gathered. On a target of a move
+    /// there is no pgvector to drop.
+    #[command(
+        after_help = "Exit codes: 0 done, 2 the command line or the ledger, 4 the server refused, 130 stopped by the user"
+    )]
+    Finish(FinishArguments),
+
     /// Say how far the runs into a target are
     ///
     /// Reads the ledger that each run keeps on its target, so it can be asked from anywhere, also while the run works. Writes nothing.
@@ -261,6 +271,31 @@ struct InPlaceArguments {
 }
 
 #[derive(Args, Debug)]
+struct FinishArguments {
+    #[command(flatten)]
+    to: TargetArguments,
+
+    /// Leave the extension vector where it is
+    #[arg(long, help_heading = "What is done")]
+    keep_pgvector: bool,
+
+    /// Make pgvector's operators, functions and type names in this schema, so that old queries run and use the index
+    #[arg(long, value_name = "SCHEMA", help_heading = "What is done")]
+    compat_operators: Option<String>,
+
+    /// Put the schema vectors behind a search_path: role=NAME, database or system. Better not: real[] = real[] is ambiguous then
+    #[arg(long, value_name = "PLACE", help_heading = "What is done")]
+    search_path: Option<String>,
+
+    /// Say what would be done, and do nothing
+    #[arg(long, help_heading = "What is done")]
+    dry_run: bool,
+
+    #[command(flatten)]
+    says: Loudness,
+}
+
+#[derive(Args, Debug)]
 struct VerifyArguments {
     #[command(flatten)]
     ends: Ends,
@@ -330,6 +365,12 @@ struct Says {
     #[arg(long, value_name = "FILE", help_heading = "What it says")]
     report: Option<PathBuf>,
 
+    #[command(flatten)]
+    loudness: Loudness,
+}
+
+#[derive(Args, Debug)]
+struct Loudness {
     /// Say more (-v: each step and statement; -vv: everything)
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "What it says")]
     verbose: u8,
@@ -377,6 +418,20 @@ pub fn parse() -> Result<Task> {
         Some(Command::InPlace(arguments)) => {
             nothing_before_the_command(&matches)?;
             Ok(Task::InPlace(Box::new(in_place(arguments)?)))
+        }
+        Some(Command::Finish(a)) => {
+            nothing_before_the_command(&matches)?;
+            Ok(Task::Finish(Box::new(FinishOptions {
+                target: a.to.target()?,
+                keep_pgvector: a.keep_pgvector,
+                compat_operators: a
+                    .compat_operators
+                    .map(|name| compat_schema(&name, Format::Native))
+                    .transpose()?,
+                search_path: a.search_path.map(|place| search_path(&place)).transpose()?,
+                dry_run: a.dry_run,
+                voice: a.says.voice(),
+            })))
         }
         Some(Command::Verify(verify)) => {
             nothing_before_the_command(&matches)?;
@@ -430,6 +485,12 @@ impl What {
 }
 
 impl Says {
+    fn voice(&self) -> Voice {
+        self.loudness.voice()
+    }
+}
+
+impl Loudness {
     fn voice(&self) -> Voice {
         Voice {
             verbose: self.verbose,

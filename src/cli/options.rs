@@ -118,6 +118,7 @@ pub enum Task {
     Move(Box<Options>),
     Verify(Box<VerifyOptions>),
     InPlace(Box<InPlaceOptions>),
+    Finish(Box<FinishOptions>),
     Status(Endpoint),
     Clean(Endpoint),
 }
@@ -174,6 +175,25 @@ pub struct InPlaceOptions {
     pub retry_for: Duration,
     pub index_threads: u32,
     pub report: Option<PathBuf>,
+    pub voice: Voice,
+}
+
+/// Whose search_path gets the schema `vectors`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SearchPath {
+    /// In this database.
+    Role(String),
+    Database,
+    System,
+}
+
+/// What comes last, as the user asked for it.
+pub struct FinishOptions {
+    pub target: Endpoint,
+    pub keep_pgvector: bool,
+    pub compat_operators: Option<String>,
+    pub search_path: Option<SearchPath>,
+    pub dry_run: bool,
     pub voice: Voice,
 }
 

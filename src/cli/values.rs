@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Format, Mapping, RoleMapping};
+use super::{Format, Mapping, RoleMapping, SearchPath};
 use crate::error::{Error, Result, Side};
 
 /// A number and its unit.
@@ -125,6 +125,29 @@ pub fn compat_schema(text: &str, format: Format) -> Result<String> {
         _ if reserved => Err(refuse("that schema is not the user's", other)),
         _ => Ok(name),
     }
+}
+
+/// `role=NAME`, `database` or `system`.
+pub fn search_path(text: &str) -> Result<SearchPath> {
+    let refuse = || {
+        Error::new(Side::Plan, format!("reading --search-path {text}"))
+            .because("it names no place")
+            .remedy("write role=NAME, database or system; a name with upper case letters stands in double quotes, as in SQL")
+    };
+    let parts = name_parts(text, '=').ok_or_else(refuse)?;
+    match parts.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["database"] => Ok(SearchPath::Database),
+        ["system"] => Ok(SearchPath::System),
+        ["role", name] if !name.is_empty() => Ok(SearchPath::Role(name.into())),
+        _ => Err(refuse()),
+    }
+}
+
+/// The names of a list, such as a search_path, by SQL's rules.
+pub fn names(text: &str) -> Option<Vec<String>> {
+    let parts = name_parts(text, ',')?;
+    // Blanks around a name are none of it, unless they stand in quotes, which the server's own lists do not have at an end.
+    Some(parts.iter().map(|p| p.trim().to_string()).collect())
 }
 
 pub fn role_mapping(text: &str) -> Result<RoleMapping> {

@@ -149,7 +149,7 @@ pub fn start(arguments: &[&str], variables: &[(&str, &str)], secrets: Vec<String
     }
     let first = arguments.first().copied().unwrap_or_default();
     let verify = ["verify", "in-place"].contains(&first);
-    let on_target = ["status", "clean"].contains(&first);
+    let on_target = ["status", "clean", "finish"].contains(&first);
     // What stands before a command is the move's.
     let (name, arguments) = arguments.split_at(usize::from(verify || on_target));
     command.args(name);

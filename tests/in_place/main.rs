@@ -5,7 +5,9 @@
 mod common;
 
 mod findings;
+mod finish;
 mod interrupted;
+mod measured;
 mod methods;
 mod shapes;
 mod writers;
