@@ -223,7 +223,7 @@ struct InPlaceArguments {
     map: Vec<String>,
 
     /// Take back what was begun and is not swapped yet: the tables are as they were
-    #[arg(long, conflicts_with_all = ["map", "yes", "drop_old_index"], help_heading = "How it runs")]
+    #[arg(long, conflicts_with_all = ["map", "yes", "drop_old_index", "recreate_views"], help_heading = "How it runs")]
     undo: bool,
 
     /// With alter-type: yes, lock the tables for as long as the plan says
@@ -233,6 +233,10 @@ struct InPlaceArguments {
     /// Drop pgvector's indexes on the columns before the fill, as each row would enter them once more; searches have no index until the swap (--undo makes them again)
     #[arg(long, help_heading = "How it runs")]
     drop_old_index: bool,
+
+    /// Drop the views over the columns in the swap and make them again in PGVecto.rs's words; otherwise they are findings
+    #[arg(long, help_heading = "How it runs")]
+    recreate_views: bool,
 
     /// Print the plan and write nothing
     #[arg(long, help_heading = "How it runs")]
@@ -515,6 +519,7 @@ fn in_place(a: InPlaceArguments) -> Result<InPlaceOptions> {
         undo: a.undo,
         yes: a.yes,
         drop_old_index: a.drop_old_index,
+        recreate_views: a.recreate_views,
         dry_run: a.dry_run,
         output: a.output,
         allow_findings: a.allow_findings,

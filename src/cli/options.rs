@@ -166,6 +166,7 @@ pub struct InPlaceOptions {
     pub undo: bool,
     pub yes: bool,
     pub drop_old_index: bool,
+    pub recreate_views: bool,
     pub dry_run: bool,
     pub output: Output,
     pub allow_findings: bool,

@@ -9,7 +9,7 @@ use super::lock::locked;
 use super::look::grants;
 use super::report::Changed;
 use super::unit::{Fact, Index, Member, Unit};
-use super::{Work, on};
+use super::{Work, on, views};
 use crate::cli::Method;
 use crate::connect::{Session, literal, quote, quote_qualified};
 use crate::error::{Error, Result, Side};
@@ -345,6 +345,7 @@ async fn swap(
         }
         let members = unit.members(session).await?;
         new_indexes(session, unit, &members).await?;
+        views::drop_all(session, unit, &members).await?;
         let (function, trigger) = (unit.function(), quote(&unit.trigger));
         for member in members
             .iter()
@@ -389,6 +390,7 @@ async fn swap(
             .await?;
             key_names(session, unit, index).await?;
         }
+        views::make_all(session, unit).await?;
         crate::ledger::in_place::moved(session, line.id, State::Swapped).await?;
         crate::fail::point("swapping");
         Ok(true)

@@ -7,7 +7,7 @@ use super::indexes::{self, Under};
 use super::lock::locked;
 use super::report::Changed;
 use super::unit::{Column, Unit};
-use super::{Work, on};
+use super::{Work, on, views};
 use crate::cli::Method;
 use crate::connect::{Session, literal, quote, quote_qualified};
 use crate::error::{Error, Result, Side};
@@ -35,6 +35,8 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
 /// Rows and their sum are the same before and after, or nothing is done. Out: how many rows.
 async fn rewritten(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<u64> {
     let before = sums(work, session, unit, false).await?;
+    let members = unit.members(session).await?;
+    views::drop_all(session, unit, &members).await?;
     for index in unit.indexes.iter().filter(|i| i.parent.is_none()) {
         let name = quote_qualified(&index.schema, &index.name);
         run(session, &format!("DROP INDEX {name}")).await?;
@@ -80,6 +82,7 @@ async fn rewritten(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<u6
         }
         default(session, unit, fact, &fact.column).await?;
     }
+    views::make_all(session, unit).await?;
     let after = sums(work, session, unit, true).await?;
     if before != after {
         return Err(Error::new(Side::Verification, format!("rewriting {}", unit.display()))

@@ -9,8 +9,8 @@ use dialect::rewrite::Context;
 use tokio_postgres::{Client, Row};
 
 use super::look::Looking;
-use super::on;
 use super::unit::{Column, Index, Member, Unit};
+use super::{findings_of, on};
 use crate::after_data::{Built, probe};
 use crate::catalog::class;
 use crate::connect::{Session, literal, quote, quote_qualified};
@@ -146,20 +146,10 @@ impl Said<'_> {
         let changes = self.columns.iter().map(|c| (column(c).clone(), c.change));
         context.columns.insert(self.member.oid, changes.collect());
         let translated = dialect::rewrite::entry(&entry, &context);
-        for f in translated.findings {
-            let severity = match f.severity {
-                dialect::rewrite::Severity::Note => Severity::Note,
-                dialect::rewrite::Severity::Decision => Severity::Decision,
-            };
-            let finding = Finding::new(severity, f.object, f.reason);
-            let remedy = match severity {
-                Severity::Decision => {
-                    "drop it before; with --allow-findings it is left out: it goes with the old column"
-                }
-                _ => &f.remedy,
-            };
-            findings.push(finding.remedy(remedy));
-        }
+        findings.extend(findings_of(
+            translated.findings,
+            "drop it before; with --allow-findings it is left out: it goes with the old column",
+        ));
         match (translated.left_out, translated.statements.as_slice()) {
             (false, [statement]) => Some(statement.clone()),
             _ => None,

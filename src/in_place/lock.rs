@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::unit::Unit;
 use super::{Work, on};
 use crate::connect::Session;
-use crate::error::{Error, Result, Side};
+use crate::error::Result;
 
 /// How it went.
 pub(super) struct Held {
@@ -28,7 +28,6 @@ pub(super) async fn locked<T>(
     body: impl AsyncFn() -> Result<T>,
 ) -> Result<(T, Held)> {
     let attempt = format!("{attempt} {}", unit.display());
-    let failed = |e: tokio_postgres::Error| Error::new(Side::Target, attempt.clone()).because(e);
     let milliseconds = work
         .options
         .lock_timeout
@@ -41,55 +40,69 @@ pub(super) async fn locked<T>(
     let mut tries = 0;
     loop {
         tries += 1;
-        // The locks of a tree come one by one: together they may not wait longer either.
-        let begin = format!(
-            "BEGIN; SET LOCAL lock_timeout = {milliseconds}; SET LOCAL statement_timeout = {milliseconds}"
-        );
-        session.batch_execute(&begin).await.map_err(failed)?;
-        let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", unit.quoted());
-        match session.batch_execute(&lock).await {
-            Ok(()) => break,
-            Err(error) => {
-                session.batch_execute("ROLLBACK").await.map_err(failed)?;
-                let busy = ["55P03", "57014", "40P01"];
-                let code = error.code().map(|c| c.code().to_string());
-                if !code.is_some_and(|c| busy.contains(&c.as_str())) {
-                    return Err(failed(error));
-                }
-                let holders = holders(session, unit).await?;
-                let who = match &holders {
-                    Some(holders) => format!("it is held by {holders}"),
-                    None => "whoever had it is gone now".to_string(),
-                };
-                if since.elapsed() >= work.options.retry_for {
-                    return Err(failed(error)
-                        .during(format!("waiting for the lock of {}: {who}", unit.display()))
-                        .remedy("end that, or give it more time with --lock-timeout and --retry-for, and run the same command again: it goes on from here"));
-                }
-                if tries % 5 == 1 {
-                    tracing::info!("{attempt}: the lock did not come in time; {who}");
-                }
-                let pause = FIRST.saturating_mul(1 << tries.min(6)).min(LONGEST);
-                tokio::time::sleep(pause).await;
-            }
+        let error = match once(session, unit, milliseconds, &body).await {
+            Ok((done, seconds)) => return Ok((done, Held { seconds, tries })),
+            Err(error) => error,
+        };
+        let busy = ["55P03", "57014", "40P01"];
+        if !error
+            .sqlstate()
+            .is_some_and(|code| busy.contains(&code.as_str()))
+        {
+            return Err(error.during(attempt));
         }
+        let holders = holders(session, unit).await?;
+        let who = match &holders {
+            Some(holders) => format!("it is held by {holders}"),
+            None => "whoever had it is gone now".to_string(),
+        };
+        if since.elapsed() >= work.options.retry_for {
+            return Err(error
+                .during(format!("waiting for the lock of {}: {who}", unit.display()))
+                .remedy("end that, or give it more time with --lock-timeout and --retry-for, and run the same command again: it goes on from here"));
+        }
+        if tries % 5 == 1 {
+            tracing::info!("{attempt}: the lock did not come in time; {who}");
+        }
+        let pause = FIRST.saturating_mul(1 << tries.min(6)).min(LONGEST);
+        tokio::time::sleep(pause).await;
     }
-    let began = Instant::now();
+}
+
+/// One try; what is locked besides has to come in the same time.
+async fn once<T>(
+    session: &Session,
+    unit: &Unit,
+    milliseconds: u128,
+    body: &impl AsyncFn() -> Result<T>,
+) -> Result<(T, f64)> {
+    // The locks of a tree come one by one: together they may not wait longer either.
+    let begin = format!(
+        "BEGIN; SET LOCAL lock_timeout = {milliseconds}; SET LOCAL statement_timeout = {milliseconds}"
+    );
+    session
+        .batch_execute(&begin)
+        .await
+        .map_err(on("locking it"))?;
+    let mut began = Instant::now();
     let done = async {
+        let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", unit.quoted());
+        session
+            .batch_execute(&lock)
+            .await
+            .map_err(on("locking it"))?;
+        began = Instant::now();
         let unlimited = "SET LOCAL statement_timeout = 0";
-        session.batch_execute(unlimited).await.map_err(failed)?;
+        let set = session.batch_execute(unlimited).await;
+        set.map_err(on("locking it"))?;
         body().await
-    };
-    let done = done.await;
+    }
+    .await;
     let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
-    let ended = session.batch_execute(end).await.map_err(failed);
+    let ended = session.batch_execute(end).await.map_err(on("ending it"));
     let done = done?;
     ended?;
-    let held = Held {
-        seconds: began.elapsed().as_secs_f64(),
-        tries,
-    };
-    Ok((done, held))
+    Ok((done, began.elapsed().as_secs_f64()))
 }
 
 async fn holders(session: &Session, unit: &Unit) -> Result<Option<String>> {

@@ -8,6 +8,7 @@ use tokio_postgres::Client;
 
 use super::cast::Casts;
 use super::unit::{Column, Fact, Member, Unit, members};
+use super::views::{self, View};
 use super::{indexes, on};
 use crate::catalog::target::Target;
 use crate::catalog::{Source, ident};
@@ -28,6 +29,8 @@ pub(super) struct Looking<'a> {
     pub(super) source: &'a Source,
     pub(super) target: &'a Target,
     pub(super) method: Method,
+    /// Views are dropped and made again.
+    pub(super) recreate_views: bool,
     /// Whether the role may keep ordinary triggers from firing.
     pub(super) replica: bool,
 }
@@ -84,11 +87,21 @@ impl Looking<'_> {
             facts,
             indexes: Vec::new(),
             left_out: Vec::new(),
+            views: Vec::new(),
             readers: RoleWishes::default().readers([root].into_iter(), self.target),
             trigger: TRIGGER.into(),
         };
         (unit.indexes, unit.left_out) =
             indexes::read(self, &unit, &members, context, findings).await?;
+        if self.recreate_views {
+            let (views, whole) =
+                views::read(self.session, &members, &unit.columns, context, findings).await?;
+            if !whole {
+                return Ok(None);
+            }
+            findings.extend(views.iter().map(again));
+            unit.views = views;
+        }
         Ok(Some(unit))
     }
 
@@ -122,7 +135,10 @@ impl Looking<'_> {
     /// What hangs on the columns and is not carried.
     async fn hanging(&self, members: &[Member], columns: &[String]) -> Result<Vec<Finding>> {
         let oids: Vec<u32> = members.iter().map(|m| m.oid).collect();
-        let rows = self.session.query(HANGING, &[&oids, &columns]).await;
+        let rows = self
+            .session
+            .query(HANGING, &[&oids, &columns, &self.recreate_views])
+            .await;
         let rows = rows.map_err(on("asking what hangs on the columns"))?;
         let mut found: Vec<Finding> = rows
             .iter()
@@ -313,6 +329,12 @@ impl Looking<'_> {
     }
 }
 
+fn again(view: &View) -> Finding {
+    let object = format!("view {}", view.name);
+    let reason = "is dropped and made again in the swap, with its owner, privileges and comments";
+    Finding::new(Severity::Note, object, reason).remedy(view.make.join("; "))
+}
+
 const LEFT_AS_IT_IS: &str =
     "choose another type with --map; with --allow-findings the table stays as it is";
 
@@ -372,7 +394,8 @@ const HANGING: &str = "SELECT DISTINCT pg_catalog.pg_describe_object(CASE WHEN r
     LEFT JOIN pg_catalog.pg_class i ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND i.oid = d.objid \
     WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY ($1) AND a.attname = ANY ($2) \
       AND i.relkind IS DISTINCT FROM 'i' AND i.relkind IS DISTINCT FROM 'I' AND (k.contype IS NULL OR k.contype <> 'n') \
-      AND NOT (f.oid IS NOT NULL AND f.adrelid = a.attrelid AND f.adnum = a.attnum) ORDER BY 1, 2";
+      AND NOT (f.oid IS NOT NULL AND f.adrelid = a.attrelid AND f.adnum = a.attnum) \
+      AND NOT ($3 AND r.rulename = '_RETURN' AND v.relkind = 'v') ORDER BY 1, 2";
 
 const ROW_TYPES: &str = "SELECT DISTINCT pg_catalog.format('column %s.%I', a.attrelid::pg_catalog.regclass, a.attname) \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_type t ON t.oid = c.reltype \

@@ -14,6 +14,7 @@ mod look;
 mod report;
 mod undo;
 pub mod unit;
+mod views;
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -37,6 +38,20 @@ use crate::select::{self, Patterns};
 
 fn on(what: &'static str) -> impl FnOnce(tokio_postgres::Error) -> Error {
     move |e| Error::new(Side::Target, what).because(e)
+}
+
+/// The dialect's findings as the plan's.
+fn findings_of(
+    found: Vec<dialect::rewrite::Finding>,
+    decision: &'static str,
+) -> impl Iterator<Item = Finding> {
+    found.into_iter().map(move |f| {
+        let (severity, remedy) = match f.severity {
+            dialect::rewrite::Severity::Note => (Severity::Note, f.remedy),
+            dialect::rewrite::Severity::Decision => (Severity::Decision, decision.to_string()),
+        };
+        Finding::new(severity, f.object, f.reason).remedy(remedy)
+    })
 }
 
 /// What every step needs.
@@ -240,6 +255,7 @@ async fn planned(
         target: &known.described,
         method: options.method,
         replica: known.replica,
+        recreate_views: options.recreate_views,
     };
     let mut units = Vec::new();
     for unit in &decided.units {

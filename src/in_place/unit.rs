@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::Client;
 
 use super::on;
+use super::views::View;
 use crate::connect::{quote, quote_qualified};
 use crate::error::Result;
 
@@ -20,6 +21,8 @@ pub struct Unit {
     pub indexes: Vec<Index>,
     /// Indexes on the columns that have no word in PGVecto.rs: they go with the old columns.
     pub left_out: Vec<u32>,
+    /// Views over the columns, to be dropped and made again.
+    pub views: Vec<View>,
     /// Roles that own or read it, to whom the schema `vectors` is opened.
     pub readers: Vec<String>,
     /// What its trigger is called: the last of all before a row is written.

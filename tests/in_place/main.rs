@@ -10,6 +10,7 @@ mod interrupted;
 mod measured;
 mod methods;
 mod shapes;
+mod views;
 mod writers;
 
 use common::run::{Outcome, Running, pg_dump, start};
