@@ -4,6 +4,7 @@
 
 use super::compare::{compare, stamp};
 use super::fill::{Filled, fill};
+use super::guard::{as_planned, facts_of, indexes_of, later_triggers, strays};
 use super::indexes::{self, Under};
 use super::lock::locked;
 use super::look::grants;
@@ -28,25 +29,30 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
     let mut changed = Changed::of(unit, Method::AddColumn);
     if work.options.drop_old_index && !line.drops {
         work.ledger.in_place_drops(line.id).await?;
-        drop_old_indexes(&session, unit).await?;
+        drop_old_indexes(work, &session, unit).await?;
     } else if line.drops {
-        drop_old_indexes(&session, unit).await?;
+        drop_old_indexes(work, &session, unit).await?;
     }
     crate::fail::point("old-index-dropped");
     let mut filled = Filled::default();
     for _ in 0..COMPARED_AGAIN {
+        new_children(work, &session, unit).await?;
         tracing::info!("{}: filling the new columns", unit.display());
         fill(work, unit, &mut filled).await?;
         crate::fail::point("filled");
+        let filled_at = now(&session).await?;
         not_null(work, &session, unit).await?;
         crate::fail::point("not-null");
-        let built = indexes::build(&session, unit, Under::Temporary).await?;
+        let built = indexes::build(work, &session, unit, Under::Temporary).await?;
         indexes::probed(&session, unit, Under::Temporary).await?;
         tracing::info!("{}: comparing every row", unit.display());
         let stamp = sound_stamp(&session, unit).await?;
         changed.verified_rows = compare(&session, unit, &work.casts).await?;
-        work.ledger.in_place_verified(line.id, &stamp).await?;
+        work.ledger
+            .in_place_verified(line.id, &stamp, changed.verified_rows)
+            .await?;
         crate::fail::point("compared");
+        older_snapshots(work, &session, unit, &filled_at).await?;
         if let Some((held, tries)) = swap(work, &session, unit, &line, &stamp).await? {
             changed.filled = Some(filled);
             changed.indexes = built;
@@ -87,7 +93,8 @@ async fn begin(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<Line> 
             &format!("ALTER TABLE {} {}", unit.quoted(), add.join(", ")),
         )
         .await?;
-        for fact in &unit.facts {
+        as_planned(session, unit, &members, &work.casts).await?;
+        for fact in facts_of(unit, &members) {
             stand(session, unit, fact).await?;
         }
         keep(work, session, unit, &members).await?;
@@ -164,11 +171,9 @@ pub(super) fn standing(fact: &Fact, name: &str) -> Vec<String> {
     let (table, column) = (fact.quoted(), quote(name));
     let alter = |what: String| format!("ALTER TABLE ONLY {table} ALTER COLUMN {column} {what}");
     let mut statements = Vec::new();
-    statements.extend(
-        fact.storage
-            .iter()
-            .map(|s| alter(format!("SET STORAGE {s}"))),
-    );
+    // Both columns of a row may not fit a page: PLAIN comes when the old one is gone.
+    let storage = fact.storage.iter().filter(|s| *s != "PLAIN");
+    statements.extend(storage.map(|s| alter(format!("SET STORAGE {s}"))));
     statements.extend(
         fact.statistics
             .iter()
@@ -186,6 +191,13 @@ pub(super) fn standing(fact: &Fact, name: &str) -> Vec<String> {
     statements
 }
 
+/// What has to wait for the swap.
+pub(super) fn plain(fact: &Fact) -> Option<String> {
+    let (table, column) = (fact.quoted(), quote(&fact.column));
+    let plain = fact.storage.as_ref().filter(|s| *s == "PLAIN");
+    plain.map(|_| format!("ALTER TABLE ONLY {table} ALTER COLUMN {column} SET STORAGE PLAIN"))
+}
+
 /// Whether the check for NOT NULL is there, validated, and the table's own.
 async fn has_check(session: &Session, unit: &Unit, fact: &Fact) -> Result<Option<(bool, bool)>> {
     let sql = "SELECT k.convalidated, k.coninhcount = 0 FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid \
@@ -198,8 +210,9 @@ async fn has_check(session: &Session, unit: &Unit, fact: &Fact) -> Result<Option
     Ok(row.map(|r| (r.get(0), r.get(1))))
 }
 
-/// The trigger that keeps the new columns in step with every write, whoever writes: the function has the rights of its owner, since a writer
-/// may not be allowed to use the schema `vectors`; and it fires for replicated writes too.
+/// The trigger that keeps the new columns in step with every write, whoever writes: the function has the rights of the table's owner, since a writer
+/// may not be allowed to use the schema `vectors`; and it fires for replicated writes too. Not this program's rights: the owner may make a cast that the
+/// function would call.
 async fn keep(work: &Work<'_>, session: &Session, unit: &Unit, members: &[Member]) -> Result<()> {
     let mut sets = Vec::new();
     for column in &unit.columns {
@@ -210,7 +223,7 @@ async fn keep(work: &Work<'_>, session: &Session, unit: &Unit, members: &[Member
         sets.push(format!("NEW.{} := {value};", quote(&column.new)));
     }
     let body = format!("BEGIN {} RETURN NEW; END", sets.join(" "));
-    let (function, trigger) = (unit.function(), quote(&unit.trigger));
+    let function = unit.function();
     run(
         session,
         &format!(
@@ -219,45 +232,145 @@ async fn keep(work: &Work<'_>, session: &Session, unit: &Unit, members: &[Member
         ),
     )
     .await?;
+    let sql = "SELECT pg_catalog.pg_get_userbyid(relowner)::text, relowner = current_user::pg_catalog.regrole FROM pg_catalog.pg_class WHERE oid = $1";
+    let row = session.query_one(sql, &[&unit.root]).await;
+    let row = row.map_err(on("asking whose the table is"))?;
+    if !row.get::<_, bool>(1) {
+        let owner = quote(row.get(0));
+        for statement in [
+            format!("GRANT USAGE, CREATE ON SCHEMA pgv2rs TO {owner}"),
+            format!("ALTER FUNCTION {function}() OWNER TO {owner}"),
+            format!("REVOKE CREATE ON SCHEMA pgv2rs FROM {owner}"),
+        ] {
+            run(session, &statement).await?;
+        }
+    }
+    run(
+        session,
+        &format!("REVOKE EXECUTE ON FUNCTION {function}() FROM PUBLIC"),
+    )
+    .await?;
     // Partitions have it from what they are partitions of, later ones too; children that inherit have not.
     let own = members
         .iter()
         .filter(|m| m.oid == unit.root || !m.is_partition);
     for member in own {
-        run(
-            session,
-            &format!(
-                "CREATE TRIGGER {trigger} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {function}()",
-                member.quoted()
-            ),
-        )
-        .await?;
+        trigger(session, unit, member).await?;
     }
     for member in members {
-        let always = format!(
-            "ALTER TABLE {} ENABLE ALWAYS TRIGGER {trigger}",
-            member.quoted()
-        );
-        run(session, &always).await?;
+        always(session, unit, member).await?;
     }
     Ok(())
 }
 
+async fn trigger(session: &Session, unit: &Unit, member: &Member) -> Result<()> {
+    run(
+        session,
+        &format!(
+            "CREATE TRIGGER {} BEFORE INSERT OR UPDATE ON {} FOR EACH ROW EXECUTE FUNCTION {}()",
+            quote(&unit.trigger),
+            member.quoted(),
+            unit.function()
+        ),
+    )
+    .await
+}
+
+async fn always(session: &Session, unit: &Unit, member: &Member) -> Result<()> {
+    let (table, trigger) = (member.quoted(), quote(&unit.trigger));
+    run(
+        session,
+        &format!("ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"),
+    )
+    .await
+}
+
+/// A table that inherits from one of the unit's since it was begun has no trigger yet.
+async fn new_children(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<()> {
+    let sql = "SELECT c.oid FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1) AND NOT c.relispartition \
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = $2)";
+    let without = async || {
+        let members = unit.members(session).await?;
+        let oids: Vec<u32> = members.iter().map(|m| m.oid).collect();
+        let rows = session.query(sql, &[&oids, &unit.trigger]).await;
+        let rows = rows.map_err(on("looking at the triggers"))?;
+        let oids: Vec<u32> = rows.iter().map(|r| r.get(0)).collect();
+        let is = |m: &Member| m.oid != unit.root && oids.contains(&m.oid);
+        Ok::<_, Error>(members.into_iter().filter(is).collect::<Vec<Member>>())
+    };
+    if without().await?.is_empty() {
+        return Ok(());
+    }
+    let body = async || {
+        for member in without().await? {
+            trigger(session, unit, &member).await?;
+            always(session, unit, &member).await?;
+        }
+        Ok(())
+    };
+    let done = locked(work, session, unit, "adding triggers to children of", body).await;
+    done.map(drop)
+}
+
+/// The transaction that would be the next.
+async fn now(session: &Session) -> Result<String> {
+    let sql =
+        "SELECT (pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()))::pg_catalog.text";
+    let row = session.query_one(sql, &[]).await;
+    Ok(row
+        .map_err(on("asking for the number of the next transaction"))?
+        .get(0))
+}
+
+/// Whoever looks through a snapshot that is older than the fill would see the rows as they were before it: without a value in the new columns.
+async fn older_snapshots(
+    work: &Work<'_>,
+    session: &Session,
+    unit: &Unit,
+    than: &str,
+) -> Result<()> {
+    let sql = "SELECT pg_catalog.string_agg(pg_catalog.format('process %s (%s, %s, since %s)', a.pid, a.usename, \
+          coalesce(nullif(a.application_name, ''), 'no application_name'), pg_catalog.date_trunc('second', a.xact_start)), ', ') \
+        FROM pg_catalog.pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_catalog.pg_backend_pid() \
+        AND pg_catalog.age(a.backend_xmin) > pg_catalog.age((($1::pg_catalog.text::pg_catalog.numeric % 4294967296)::pg_catalog.text)::pg_catalog.xid)";
+    let since = std::time::Instant::now();
+    let mut said = false;
+    loop {
+        let row = session.query_one(sql, &[&than]).await;
+        let Some(holders): Option<String> = row.map_err(on("asking for old snapshots"))?.get(0)
+        else {
+            return Ok(());
+        };
+        if since.elapsed() >= work.options.retry_for {
+            return Err(Error::new(
+                Side::Target,
+                format!("swapping the columns of {}", unit.display()),
+            )
+            .because(format!(
+                "somebody looks through a snapshot that is older than the fill, and would see no vectors after it: {holders}"
+            ))
+            .remedy("end that, or give it more time with --retry-for, and run the same command again: it goes on from here"));
+        }
+        if !said {
+            tracing::info!(
+                "{}: the swap waits for older snapshots: {holders}",
+                unit.display()
+            );
+            said = true;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
+}
+
 /// Indexes of pgvector would take every row of the fill in once more.
-async fn drop_old_indexes(session: &Session, unit: &Unit) -> Result<()> {
+async fn drop_old_indexes(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<()> {
     // What is a part of another goes with it.
     for index in unit
         .indexes
         .iter()
         .filter(|i| i.of_pgvector && i.parent.is_none())
     {
-        let name = quote_qualified(&index.schema, &index.name);
-        let how = if index.partitioned {
-            ""
-        } else {
-            "CONCURRENTLY "
-        };
-        run(session, &format!("DROP INDEX {how}IF EXISTS {name}")).await?;
+        indexes::drop_known(work, session, unit, index).await?;
     }
     Ok(())
 }
@@ -265,7 +378,8 @@ async fn drop_old_indexes(session: &Session, unit: &Unit) -> Result<()> {
 /// The check, validated while others write, and then the column's own NOT NULL, which it proves at once.
 async fn not_null(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<()> {
     let mut any = false;
-    for fact in unit.facts.iter().filter(|f| f.not_null) {
+    let members = unit.members(session).await?;
+    for fact in facts_of(unit, &members).filter(|f| f.not_null) {
         let Some((validated, _)) = has_check(session, unit, fact).await? else {
             continue;
         };
@@ -283,7 +397,8 @@ async fn not_null(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<()>
         return Ok(());
     }
     let body = async || {
-        for fact in unit.facts.iter().filter(|f| f.not_null) {
+        let members = unit.members(session).await?;
+        for fact in facts_of(unit, &members).filter(|f| f.not_null) {
             let column = quote(new_name(unit, fact));
             let set = format!(
                 "ALTER TABLE {} ALTER COLUMN {column} SET NOT NULL",
@@ -291,7 +406,7 @@ async fn not_null(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<()>
             );
             run(session, &set).await?;
         }
-        for fact in unit.facts.iter().filter(|f| f.not_null) {
+        for fact in facts_of(unit, &members).filter(|f| f.not_null) {
             if let Some((_, true)) = has_check(session, unit, fact).await? {
                 let (table, check) = (fact.quoted(), check_name(unit, fact));
                 run(
@@ -308,7 +423,7 @@ async fn not_null(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<()>
 }
 
 /// The stamp, if the trigger stands on every table of the unit and fires for everybody.
-async fn sound_stamp(session: &Session, unit: &Unit) -> Result<String> {
+pub(super) async fn sound_stamp(session: &Session, unit: &Unit) -> Result<String> {
     let stamp = stamp(session, unit).await?;
     let members = unit.members(session).await?;
     let sql = "SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1) AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t \
@@ -320,6 +435,18 @@ async fn sound_stamp(session: &Session, unit: &Unit) -> Result<String> {
         .iter()
         .map(|r| r.get(0))
         .collect();
+    let later = later_triggers(session, &members).await?;
+    if !later.is_empty() {
+        return Err(Error::new(
+            Side::Target,
+            format!("looking at the triggers of {}", unit.display()),
+        )
+        .because(format!(
+            "one fires after this program's and may change the vector once more: {}",
+            later.join(", ")
+        ))
+        .remedy("rename it so that it sorts before ~pgv2rs, and run the same command again"));
+    }
     if without.is_empty() {
         return Ok(stamp);
     }
@@ -345,6 +472,8 @@ async fn swap(
         }
         let members = unit.members(session).await?;
         new_indexes(session, unit, &members).await?;
+        as_planned(session, unit, &members, &work.casts).await?;
+        strays(session, unit, &members).await?;
         views::drop_all(session, unit, &members).await?;
         let (function, trigger) = (unit.function(), quote(&unit.trigger));
         for member in members
@@ -381,7 +510,10 @@ async fn swap(
             )
             .await?;
         }
-        for index in &unit.indexes {
+        for statement in facts_of(unit, &members).filter_map(plain) {
+            run(session, &statement).await?;
+        }
+        for index in indexes_of(unit, &members) {
             let temporary = quote_qualified(&index.schema, &index.temporary);
             run(
                 session,
@@ -433,7 +565,7 @@ async fn new_indexes(session: &Session, unit: &Unit, members: &[Member]) -> Resu
           AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = x.indrelid \
         JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
         WHERE x.indrelid = ANY ($1) AND a.attname = ANY ($2) AND x.indexrelid <> ALL ($3) \
-          AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE i.inhrelid = x.indexrelid AND i.inhparent = ANY ($4)) \
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_partition_ancestors(x.indexrelid) i WHERE i.relid = ANY ($4)) \
           AND x.indexrelid <> ALL ($5) ORDER BY 1";
     let left_out = &unit.left_out;
     let rows = session

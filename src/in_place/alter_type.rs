@@ -2,11 +2,12 @@
 //! lock: no room beside the table's own copy, and no trigger. The rows are proved inside the same transaction, by a sum of hashes before and after.
 //! No table that is rewritten has an index of PGVecto.rs then, so rolling back harms nothing.
 
-use super::add_column::{default, run, standing};
+use super::add_column::{default, plain, run, standing};
+use super::guard::as_planned;
 use super::indexes::{self, Under};
 use super::lock::locked;
 use super::report::Changed;
-use super::unit::{Column, Unit};
+use super::unit::{Column, Member, Unit};
 use super::{Work, on, views};
 use crate::cli::Method;
 use crate::connect::{Session, literal, quote, quote_qualified};
@@ -27,7 +28,7 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
         changed.swap_tries = held.tries;
     }
     crate::fail::point("altered");
-    changed.indexes = indexes::build(&session, unit, Under::Own).await?;
+    changed.indexes = indexes::build(work, &session, unit, Under::Own).await?;
     indexes::probed(&session, unit, Under::Own).await?;
     Ok(changed)
 }
@@ -36,6 +37,8 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
 async fn rewritten(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<u64> {
     let before = sums(work, session, unit, false).await?;
     let members = unit.members(session).await?;
+    as_planned(session, unit, &members, &work.casts).await?;
+    no_vector_index(session, &members).await?;
     views::drop_all(session, unit, &members).await?;
     for index in unit.indexes.iter().filter(|i| i.parent.is_none()) {
         let name = quote_qualified(&index.schema, &index.name);
@@ -81,6 +84,9 @@ async fn rewritten(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<u6
             run(session, &statement).await?;
         }
         default(session, unit, fact, &fact.column).await?;
+        if let Some(statement) = plain(fact) {
+            run(session, &statement).await?;
+        }
     }
     views::make_all(session, unit).await?;
     let after = sums(work, session, unit, true).await?;
@@ -89,8 +95,26 @@ async fn rewritten(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<u6
             .because("the rows in the new types are not what they were")
             .remedy("nothing was changed; this is an error of the program or of PGVecto.rs: please report it"));
     }
-    crate::ledger::in_place::begin_at(session, Method::AlterType, unit, State::Altered).await?;
+    crate::ledger::in_place::begin_at(session, Method::AlterType, unit, State::Altered, before.0)
+        .await?;
     Ok(before.0)
+}
+
+/// A rewrite that is rolled back destroys an index of PGVecto.rs, of whatever column.
+async fn no_vector_index(session: &Session, members: &[Member]) -> Result<()> {
+    let sql = "SELECT x.indexrelid::pg_catalog.regclass::text FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid \
+        JOIN pg_catalog.pg_am m ON m.oid = c.relam WHERE m.amname = 'vectors' AND x.indrelid = ANY ($1) LIMIT 1";
+    let oids: Vec<u32> = members.iter().map(|m| m.oid).collect();
+    let row = session.query_opt(sql, &[&oids]).await;
+    match row.map_err(on("looking for indexes of PGVecto.rs"))? {
+        None => Ok(()),
+        Some(row) => Err(Error::new(Side::Target, "rewriting a table")
+            .because(format!(
+                "it has an index of PGVecto.rs, {}, which a rewrite that is rolled back destroys",
+                row.get::<_, String>(0)
+            ))
+            .remedy("use --method add-column, or drop the index first")),
+    }
 }
 
 /// A rewrite takes no query in its expression, but a function with one.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::cast::Casts;
+use super::indexes::own_tails;
 use super::unit::{Member, Unit};
 use crate::cli::Method;
 use crate::connect::{Session, quote};
@@ -108,8 +109,12 @@ async fn measured(
     method: Method,
 ) -> std::result::Result<(i64, f64, f64), tokio_postgres::Error> {
     let (table, sample) = (member.quoted(), "pg_temp.pgv2rs_sample");
-    let like = format!("CREATE TEMPORARY TABLE pgv2rs_sample (LIKE {table} INCLUDING INDEXES)");
+    let like = format!("CREATE TEMPORARY TABLE pgv2rs_sample (LIKE {table})");
     session.batch_execute(&like).await?;
+    for tail in own_tails(session, member.oid).await? {
+        let make = format!("CREATE INDEX ON {sample}{tail}");
+        session.batch_execute(&make).await?;
+    }
     let sql = "SELECT pg_catalog.string_agg(pg_catalog.quote_ident(attname), ', ' ORDER BY attnum) FROM pg_catalog.pg_attribute \
         WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attgenerated = ''";
     let columns: String = session.query_one(sql, &[&member.oid]).await?.get(0);

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use super::add_column::sound_stamp;
 use super::unit::{Member, Unit};
 use super::{Work, on};
 use crate::connect::{Session, quote};
@@ -80,7 +81,10 @@ struct Fill<'a> {
 impl Fill<'_> {
     fn failed(&self) -> impl Fn(tokio_postgres::Error) -> Error {
         let attempt = format!("filling the new columns of {}", self.member.display());
-        move |e| Error::new(Side::Target, attempt.clone()).because(e)
+        move |e| {
+            let error = Error::new(Side::Target, attempt.clone()).because(e);
+            error.remedy("mend it and run the same command again; or take all of it back: pgv2rs-copy in-place --undo")
+        }
     }
 
     /// Passes, until no row is left.
@@ -90,6 +94,8 @@ impl Fill<'_> {
             if !self.left().await? {
                 return Ok(());
             }
+            // Without it nothing would be filled, and without an end.
+            sound_stamp(self.session, self.unit).await?;
             let before = filled.rows;
             self.pass(filled).await?;
             if filled.rows > before {
@@ -176,11 +182,12 @@ impl Fill<'_> {
         let table = self.member.quoted();
         let sql = format!(
             "WITH done AS (UPDATE ONLY {table} SET {} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ONLY {table} \
-             WHERE ctid >= '({from},0)' AND ctid < '({end},0)' AND ({}) FOR NO KEY UPDATE SKIP LOCKED)) RETURNING {}) \
-             SELECT pg_catalog.count(*), coalesce(pg_catalog.sum(size), 0)::int8 FROM done",
+             WHERE ctid >= '({from},0)' AND ctid < '({end},0)' AND ({}) FOR NO KEY UPDATE SKIP LOCKED)) RETURNING {} AS size, {} AS unfilled) \
+             SELECT pg_catalog.count(*) FILTER (WHERE NOT unfilled), coalesce(pg_catalog.sum(size), 0)::int8 FROM done",
             set.join(", "),
             self.unit.unfilled(),
-            self.size()
+            self.size(),
+            self.unit.unfilled()
         );
         let row = self.session.query_of_table(&sql).await;
         let row = row.map_err(self.failed())?;
@@ -194,13 +201,13 @@ impl Fill<'_> {
     /// Of what was written; asked for only where it matters.
     fn size(&self) -> String {
         if self.throttle.is_none() {
-            return "0 AS size".into();
+            return "0".into();
         }
         let one = |c: &super::unit::Column| {
             format!("coalesce(pg_catalog.pg_column_size({}), 0)", quote(&c.new))
         };
         let all: Vec<String> = self.unit.columns.iter().map(one).collect();
-        format!("{} AS size", all.join(" + "))
+        all.join(" + ")
     }
 
     /// Makes room of the rows that were left behind, and lets the indexes be: their dead entries go at the end.

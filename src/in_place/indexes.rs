@@ -8,14 +8,17 @@ use dialect::dump::{Entry, ObjectId};
 use dialect::rewrite::Context;
 use tokio_postgres::{Client, Row};
 
+use super::add_column::run;
+use super::guard::indexes_of;
+use super::lock::locked;
 use super::look::Looking;
 use super::unit::{Column, Index, Member, Unit};
-use super::{findings_of, on};
+use super::{Work, findings_of, on};
 use crate::after_data::{Built, probe};
 use crate::catalog::class;
 use crate::connect::{Session, literal, quote, quote_qualified};
 use crate::error::{Error, Result, Side};
-use crate::plan::{Finding, Severity};
+use crate::plan::Finding;
 
 /// The indexes of all members, parents first, and the OIDs of those that cannot be said, with findings.
 pub(super) async fn read(
@@ -35,27 +38,19 @@ pub(super) async fn read(
         if rows.is_empty() {
             continue;
         }
-        let tails = beside(session, member, &unit.columns).await?;
+        let own: Vec<(u32, String)> = rows.iter().map(|r| (r.get(0), r.get(4))).collect();
+        let tails = beside(session, member, &unit.columns, &own).await?;
         for row in &rows {
             all.push(row.get::<_, u32>(0));
-            let tail = tails.iter().find(|(oid, _)| *oid == row.get::<_, u32>(0));
             let said = Said {
                 member,
                 row,
                 context,
                 columns: &unit.columns,
             };
-            match tail {
-                Some((_, tail)) => found.extend(said.index(tail, findings)),
-                None => {
-                    let object = format!("index {}", row.get::<_, String>(2));
-                    let reason =
-                        "cannot be said for another column: a copy of the table has other indexes";
-                    let finding = Finding::new(Severity::Decision, object, reason);
-                    findings.push(finding.remedy(
-                        "drop it before and make it again after; with --allow-findings it is left out",
-                    ));
-                }
+            let of = |(oid, _): &&(u32, String)| *oid == row.get::<_, u32>(0);
+            if let Some((_, tail)) = tails.iter().find(of) {
+                found.extend(said.index(tail, findings));
             }
         }
     }
@@ -157,24 +152,24 @@ impl Said<'_> {
     }
 }
 
-/// What follows the table's name in the definition of each index, had the columns their new names.
+/// What follows the table's name in the definition of each index, had the columns their new names. An empty copy of the table has the same indexes, and
+/// its columns are renamed.
 async fn beside(
     session: &Session,
     member: &Member,
     columns: &[Column],
+    own: &[(u32, String)],
 ) -> Result<Vec<(u32, String)>> {
     let attempt = format!("saying the indexes of {} for new columns", member.display());
     let failed = |e: tokio_postgres::Error| Error::new(Side::Target, attempt.clone()).because(e);
     session.batch_execute("BEGIN").await.map_err(failed)?;
     let tails = async {
-        let like = format!(
-            "CREATE TEMPORARY TABLE pgv2rs_like (LIKE {} INCLUDING INDEXES)",
-            member.quoted()
-        );
+        let like = format!("CREATE TEMPORARY TABLE pgv2rs_like (LIKE {})", member.quoted());
         session.batch_execute(&like).await?;
-        let own = tails(session, "$1::pg_catalog.oid", &[&member.oid]).await?;
-        let copy = "'pg_temp.pgv2rs_like'::pg_catalog.regclass";
-        let copies = tails(session, copy, &[]).await?;
+        for (oid, tail) in own {
+            let make = format!("CREATE INDEX pgv2rs_{oid} ON pg_temp.pgv2rs_like{tail}");
+            session.batch_execute(&make).await?;
+        }
         for column in columns {
             let rename = format!(
                 "ALTER TABLE pg_temp.pgv2rs_like RENAME COLUMN {} TO {}",
@@ -183,34 +178,35 @@ async fn beside(
             );
             session.batch_execute(&rename).await?;
         }
-        let renamed = tails(session, copy, &[]).await?;
-        Ok((own, copies, renamed))
+        let sql = format!(
+            "SELECT {TAIL} {TAIL_FROM} WHERE x.indexrelid = pg_catalog.concat('pg_temp.pgv2rs_', $1::pg_catalog.text)::pg_catalog.regclass"
+        );
+        let mut tails = Vec::new();
+        for (oid, _) in own {
+            let number = oid.to_string();
+            let row = session.query_one(&sql, &[&number]).await?;
+            tails.push((*oid, row.get(0)));
+        }
+        Ok(tails)
     }
     .await;
     let back = session.batch_execute("ROLLBACK").await;
-    let (own, copies, renamed) = tails.map_err(failed)?;
+    let tails = tails.map_err(failed)?;
     back.map_err(failed)?;
-    // In the order of their OIDs both are the same, or it is not known which is which.
-    if own.len() != copies.len() || own.iter().zip(&copies).any(|(a, b)| a.1 != b.1) {
-        return Ok(Vec::new());
-    }
-    Ok(own
-        .iter()
-        .zip(renamed)
-        .map(|((oid, _), (_, tail))| (*oid, tail))
-        .collect())
+    Ok(tails)
 }
 
-async fn tails(
-    client: &Client,
-    table: &str,
-    parameters: &[&(dyn tokio_postgres::types::ToSql + Sync)],
-) -> std::result::Result<Vec<(u32, String)>, tokio_postgres::Error> {
+/// The same as they are, of all indexes but those of PGVecto.rs: these are made in no transaction that is rolled back.
+pub(super) async fn own_tails(
+    session: &Client,
+    table: u32,
+) -> std::result::Result<Vec<String>, tokio_postgres::Error> {
     let sql = format!(
-        "SELECT x.indexrelid, {TAIL} {TAIL_FROM} WHERE x.indrelid = {table} AND x.indislive ORDER BY x.indexrelid"
+        "SELECT {TAIL} {TAIL_FROM} JOIN pg_catalog.pg_am m ON m.oid = c.relam \
+        WHERE x.indrelid = $1 AND x.indislive AND m.amname <> 'vectors' ORDER BY x.indexrelid"
     );
-    let rows = client.query(&sql, parameters).await?;
-    Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect())
+    let rows = session.query(&sql, &[&table]).await?;
+    Ok(rows.iter().map(|r| r.get(0)).collect())
 }
 
 /// The definition without what the server puts before it.
@@ -248,50 +244,33 @@ pub(super) enum Under {
 }
 
 /// Makes those that are not there yet, writers going on; what an earlier process has left half done goes first.
-pub(super) async fn build(session: &Session, unit: &Unit, under: Under) -> Result<Vec<Built>> {
+pub(super) async fn build(
+    work: &Work<'_>,
+    session: &Session,
+    unit: &Unit,
+    under: Under,
+) -> Result<Vec<Built>> {
+    let making = Making {
+        work,
+        session,
+        unit,
+        under,
+    };
+    let members = unit.members(session).await?;
     let mut built = Vec::new();
-    let wanted = unit
-        .indexes
-        .iter()
-        .filter(|i| under != Under::Before || i.of_pgvector);
+    let wanted = indexes_of(unit, &members).filter(|i| under != Under::Before || i.of_pgvector);
     for index in wanted.clone() {
         let started = Instant::now();
-        let name = under.name(index);
-        let there = state(session, &index.schema, name).await?;
-        match there {
-            Some(true) => {}
-            // The one of a partitioned table is not valid before all of its parts are attached.
-            Some(false) if index.partitioned => {}
-            Some(false) => {
-                let drop = quote_qualified(&index.schema, name);
-                let drop = format!("DROP INDEX CONCURRENTLY {drop}");
-                let dropped = session.batch_execute(&drop).await;
-                dropped.map_err(on("dropping an index that was not built to its end"))?;
-                make(session, index, under).await?;
-            }
-            None => make(session, index, under).await?,
-        }
-        if let Some(parent) = unit.indexes.iter().find(|p| Some(p.oid) == index.parent) {
-            attach(session, (parent, index), under).await?;
-        }
+        making.one(index).await?;
         built.push(Built {
             index: index.display(),
             before: Some(index.before.clone()),
-            ddl: vec![match under {
-                Under::Own => index.instead.clone(),
-                Under::Before => index.before.clone(),
-                Under::Temporary => index.beside.clone(),
-            }],
+            ddl: vec![under.statement(index)],
             seconds: started.elapsed().as_secs_f64(),
         });
     }
-    for index in wanted.filter(|i| i.parent.is_none()) {
-        let there = state(session, &index.schema, under.name(index)).await?;
-        if there != Some(true) {
-            return Err(Error::new(Side::Target, format!("building {}", index.display()))
-                .because("it is not valid: not every partition has its part")
-                .remedy("a partition was added meanwhile: make an index on it and ALTER INDEX … ATTACH PARTITION, and run the same command again"));
-        }
+    for index in wanted.filter(|i| i.partitioned) {
+        making.complete(index, &members).await?;
     }
     Ok(built)
 }
@@ -303,75 +282,215 @@ impl Under {
             _ => &index.name,
         }
     }
+
+    fn statement(self, index: &Index) -> String {
+        match self {
+            Under::Temporary => index.beside.clone(),
+            Under::Own => index.instead.clone(),
+            Under::Before if index.partitioned => index.before.clone(),
+            Under::Before => index.before.replacen("INDEX ", "INDEX CONCURRENTLY ", 1),
+        }
+    }
 }
 
-async fn make(session: &Session, index: &Index, under: Under) -> Result<()> {
-    let attempt = format!("building {}", index.display());
-    let failed = |e: tokio_postgres::Error| Error::new(Side::Target, attempt.clone()).because(e);
-    if index.vector && under != Under::Before {
-        probe::worker_answers(session).await?;
+struct Making<'a> {
+    work: &'a Work<'a>,
+    session: &'a Session,
+    unit: &'a Unit,
+    under: Under,
+}
+
+impl Making<'_> {
+    async fn one(&self, index: &Index) -> Result<()> {
+        let name = self.under.name(index);
+        let there = state(self.session, index, name).await?;
+        // The one of a partitioned table is not valid before all of its parts are attached.
+        let half = there == Some(false) && !index.partitioned;
+        let name = quote_qualified(&index.schema, name);
+        if half {
+            let drop = format!("DROP INDEX CONCURRENTLY {name}");
+            run(self.session, &drop).await?;
+        }
+        if half || there.is_none() {
+            tracing::info!("building {}", index.display());
+            if index.vector && self.under != Under::Before {
+                probe::worker_answers(self.session).await?;
+            }
+            let space = index.tablespace.as_deref().unwrap_or_default();
+            run(
+                self.session,
+                &format!("SET default_tablespace = {}", literal(space)),
+            )
+            .await?;
+            crate::fail::point("before-index");
+            let statement = self.under.statement(index);
+            let made = self.make(&statement, index.partitioned).await;
+            made.map_err(|e| e.during(format!("building {}", index.display())))?;
+            crate::fail::point("after-index");
+            run(self.session, "SET default_tablespace = ''").await?;
+        }
+        if let Some(comment) = &index.comment {
+            let comment = format!("COMMENT ON INDEX {name} IS {}", literal(comment));
+            run(self.session, &comment).await?;
+        }
+        let mut all = self.unit.indexes.iter();
+        match all.find(|p| Some(p.oid) == index.parent) {
+            Some(whole) => {
+                let whole = quote_qualified(&whole.schema, self.under.name(whole));
+                self.attach(&whole, &name).await
+            }
+            None => Ok(()),
+        }
     }
-    tracing::info!("building {}", index.display());
-    let statement = match under {
-        Under::Temporary => index.beside.clone(),
-        Under::Own => index.instead.clone(),
-        Under::Before => concurrently(&index.before, index.partitioned),
+
+    /// A single statement, since CONCURRENTLY commits in between. That of a partitioned table takes no time, but a lock that is not to be waited for.
+    async fn make(&self, statement: &str, partitioned: bool) -> Result<()> {
+        match partitioned {
+            true => self.briefly(statement).await,
+            false => run(self.session, statement).await,
+        }
+    }
+
+    async fn briefly(&self, statement: &str) -> Result<()> {
+        let body = async || run(self.session, statement).await;
+        let done = locked(self.work, self.session, self.unit, "an index of", body).await;
+        done.map(drop)
+    }
+
+    /// Names as in statements.
+    async fn attach(&self, whole: &str, part: &str) -> Result<()> {
+        let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits WHERE inhrelid = $1::pg_catalog.text::pg_catalog.regclass)";
+        let row = self.session.query_one(sql, &[&part]).await;
+        if row.map_err(on("asking for the parts of an index"))?.get(0) {
+            return Ok(());
+        }
+        self.briefly(&format!("ALTER INDEX {whole} ATTACH PARTITION {part}"))
+            .await
+    }
+
+    /// Partitions that have come since the plan get their parts.
+    async fn complete(&self, index: &Index, members: &[Member]) -> Result<()> {
+        let statement = self.under.statement(index);
+        let name = self.under.name(index);
+        let table = members.iter().find(|m| m.oid == index.table);
+        let table = table.map_or(String::new(), Member::quoted);
+        let head = format!("INDEX {} ON ONLY {table}", quote(name));
+        let tail = statement.split_once(&head).map_or("", |(_, tail)| tail);
+        let mut wholes = vec![(quote_qualified(&index.schema, name), index.table)];
+        while let Some((whole, table)) = wholes.pop() {
+            let sql = "SELECT c.oid, n.nspname::text, c.relname::text, c.relkind = 'p' FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid \
+                JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE i.inhparent = $1 AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits j \
+                  JOIN pg_catalog.pg_index x ON x.indexrelid = j.inhrelid WHERE j.inhparent = $2::pg_catalog.text::pg_catalog.regclass AND x.indrelid = c.oid)";
+            let rows = self.session.query(sql, &[&table, &whole]).await;
+            for row in rows.map_err(on("looking for partitions without an index"))? {
+                let (oid, schema, table): (u32, String, String) =
+                    (row.get(0), row.get(1), row.get(2));
+                let partitioned: bool = row.get(3);
+                let part = self.free_name(&schema, &table, name).await?;
+                let (how, only) = if partitioned {
+                    ("", "ONLY ")
+                } else {
+                    ("CONCURRENTLY ", "")
+                };
+                let make = format!(
+                    "CREATE INDEX {how}{} ON {only}{}{tail}",
+                    quote(&part),
+                    quote_qualified(&schema, &table)
+                );
+                tracing::info!(
+                    "building the part of {} for {schema}.{table}",
+                    index.display()
+                );
+                self.make(&make, partitioned).await?;
+                let part = quote_qualified(&schema, &part);
+                self.attach(&whole, &part).await?;
+                if partitioned {
+                    wholes.push((part, oid));
+                }
+            }
+        }
+        match state(self.session, index, name).await? {
+            Some(true) => Ok(()),
+            _ => Err(
+                Error::new(Side::Target, format!("building {}", index.display()))
+                    .because("it is not valid: not every partition has its part")
+                    .remedy("run the same command again: what is missing is made anew"),
+            ),
+        }
+    }
+
+    /// As the server would name it: after its table.
+    async fn free_name(&self, schema: &str, table: &str, index: &str) -> Result<String> {
+        let mut number = 0;
+        loop {
+            let suffix = match number {
+                0 => "_vector_idx".to_string(),
+                n => format!("_vector_idx{n}"),
+            };
+            let mut name = table.to_string();
+            while name.len() + suffix.len() > 63 {
+                name.pop();
+            }
+            name.push_str(&suffix);
+            let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2)";
+            let row = self.session.query_one(sql, &[&schema, &name]).await;
+            let taken = row
+                .map_err(on("looking for a free name"))?
+                .get::<_, bool>(0);
+            if !taken && name != index {
+                return Ok(name);
+            }
+            number += 1;
+        }
+    }
+}
+
+/// Whether an index is valid; None: there is none of the name. One of another table is in the way.
+async fn state(client: &Client, index: &Index, name: &str) -> Result<Option<bool>> {
+    let sql = "SELECT x.indisvalid, coalesce(x.indrelid, 0::pg_catalog.oid) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
+        LEFT JOIN pg_catalog.pg_index x ON x.indexrelid = c.oid WHERE n.nspname = $1 AND c.relname = $2";
+    let row = client.query_opt(sql, &[&index.schema, &name]).await;
+    let Some(row) = row.map_err(on("looking for an index"))? else {
+        return Ok(None);
     };
-    let space = index.tablespace.as_deref().unwrap_or_default();
-    let space = format!("SET default_tablespace = {}", literal(space));
-    session.batch_execute(&space).await.map_err(failed)?;
-    crate::fail::point("before-index");
-    tracing::debug!("{statement}");
-    // A single statement: CONCURRENTLY commits in between.
-    session.batch_execute(&statement).await.map_err(failed)?;
-    crate::fail::point("after-index");
-    let back = "SET default_tablespace = ''";
-    session.batch_execute(back).await.map_err(failed)?;
-    if let Some(comment) = &index.comment {
-        let name = quote_qualified(&index.schema, under.name(index));
-        let comment = format!("COMMENT ON INDEX {name} IS {}", literal(comment));
-        session.batch_execute(&comment).await.map_err(failed)?;
+    if row.get::<_, u32>(1) != index.table {
+        let name = quote_qualified(&index.schema, name);
+        return Err(
+            Error::new(Side::Target, format!("building {}", index.display()))
+                .because(format!("the name {name} is taken by something else"))
+                .remedy("rename that, and run the same command again"),
+        );
     }
-    Ok(())
+    Ok(row.get(0))
 }
 
-fn concurrently(statement: &str, partitioned: bool) -> String {
-    match partitioned {
-        true => statement.to_string(),
-        false => statement.replacen("INDEX ", "INDEX CONCURRENTLY ", 1),
-    }
-}
-
-async fn attach(session: &Session, (parent, part): (&Index, &Index), under: Under) -> Result<()> {
-    let (schema, name) = (&part.schema, under.name(part));
-    let sql = "SELECT EXISTS (SELECT FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid \
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2)";
-    let row = session.query_one(sql, &[schema, &name]).await;
-    if row.map_err(on("asking for the parts of an index"))?.get(0) {
+/// Drops the one that the plan knows, not another of its name.
+pub(super) async fn drop_known(
+    work: &Work<'_>,
+    session: &Session,
+    unit: &Unit,
+    index: &Index,
+) -> Result<()> {
+    let sql = "SELECT $1::pg_catalog.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class WHERE oid = $1 AND relkind IN ('i', 'I')";
+    let row = session.query_opt(sql, &[&index.oid]).await;
+    let Some(row) = row.map_err(on("looking for an index"))? else {
         return Ok(());
+    };
+    let name: String = row.get(0);
+    if !index.partitioned {
+        return run(session, &format!("DROP INDEX CONCURRENTLY {name}")).await;
     }
-    let attach = format!(
-        "ALTER INDEX {} ATTACH PARTITION {}",
-        quote_qualified(&parent.schema, under.name(parent)),
-        quote_qualified(schema, name)
-    );
-    let attached = session.batch_execute(&attach).await;
-    let attempt = format!("attaching {} to {}", part.display(), parent.display());
-    attached.map_err(|e| Error::new(Side::Target, attempt).because(e))
-}
-
-/// Whether an index is valid; None: there is none of the name.
-async fn state(client: &Client, schema: &str, name: &str) -> Result<Option<bool>> {
-    let sql = "SELECT x.indisvalid FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid \
-        JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relname = $2";
-    let row = client.query_opt(sql, &[&schema, &name]).await;
-    Ok(row.map_err(on("looking for an index"))?.map(|r| r.get(0)))
+    let drop = format!("DROP INDEX {name}");
+    let body = async || run(session, &drop).await;
+    let done = locked(work, session, unit, "dropping an index of", body).await;
+    done.map(|_| ())
 }
 
 /// A search over each vector index must find the vectors themselves.
 pub(super) async fn probed(session: &Session, unit: &Unit, under: Under) -> Result<()> {
     let mut broken = Vec::new();
-    for index in unit.indexes.iter().filter(|i| i.vector && !i.partitioned) {
+    let members = unit.members(session).await?;
+    for index in indexes_of(unit, &members).filter(|i| i.vector && !i.partitioned) {
         let (schema, name) = (&index.schema, under.name(index));
         if let Err(why) = probe::search(session, schema, name).await {
             broken.push(format!("{} ({name}): {why}", index.display()));

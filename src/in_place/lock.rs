@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
+use super::guard::is_there;
 use super::unit::Unit;
 use super::{Work, on};
 use crate::connect::Session;
-use crate::error::Result;
+use crate::error::{Error, Result, Side};
 
 /// How it went.
 pub(super) struct Held {
@@ -95,6 +96,12 @@ async fn once<T>(
         let unlimited = "SET LOCAL statement_timeout = 0";
         let set = session.batch_execute(unlimited).await;
         set.map_err(on("locking it"))?;
+        if !is_there(session, unit).await? {
+            return Err(
+                Error::new(Side::Target, format!("looking for {}", unit.display()))
+                    .because("it was dropped meanwhile"),
+            );
+        }
         body().await
     }
     .await;

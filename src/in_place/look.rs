@@ -19,7 +19,7 @@ use crate::plan::{Finding, Severity, in_place};
 use crate::roles::RoleWishes;
 
 /// The last of a table's triggers before a row is written, as names are sorted.
-const TRIGGER: &str = "~pgv2rs";
+pub(super) const TRIGGER: &str = "~pgv2rs";
 
 /// Names are cut there.
 const LONGEST_NAME: usize = 63;
@@ -74,7 +74,7 @@ impl Looking<'_> {
             .collect();
         let mut facts = Vec::new();
         for member in &members {
-            facts.extend(self.facts(member, &columns, &casts, findings).await?);
+            facts.extend(self::facts(self.session, member, &columns, &casts, findings).await?);
         }
         let Some(facts) = facts.into_iter().collect::<Option<Vec<Fact>>>() else {
             return Ok(None);
@@ -88,7 +88,7 @@ impl Looking<'_> {
             indexes: Vec::new(),
             left_out: Vec::new(),
             views: Vec::new(),
-            readers: RoleWishes::default().readers([root].into_iter(), self.target),
+            readers: self.readers(&members),
             trigger: TRIGGER.into(),
         };
         (unit.indexes, unit.left_out) =
@@ -103,6 +103,12 @@ impl Looking<'_> {
             unit.views = views;
         }
         Ok(Some(unit))
+    }
+
+    /// Whoever owns or reads one of the tables.
+    fn readers(&self, members: &[Member]) -> Vec<String> {
+        let relations = members.iter().filter_map(|m| self.source.relation(m.oid));
+        RoleWishes::default().readers(relations, self.target)
     }
 
     async fn owned(&self, members: &[Member]) -> Result<Vec<Finding>> {
@@ -159,16 +165,16 @@ impl Looking<'_> {
                 ))
             })
             .collect();
-        if self.method == Method::AlterType {
-            let rows = self.session.query(ROW_TYPES, &[&oids]).await;
-            for row in rows.map_err(on("asking what is of the tables' row types"))? {
-                let object: String = row.get(0);
-                let reason = "is of the table's row type, so PostgreSQL does not rewrite the table";
-                let finding = Finding::new(Severity::Decision, object, reason);
-                found.push(finding.remedy(
-                    "--method add-column can; with --allow-findings the table stays as it is",
-                ));
-            }
+        let rows = self.session.query(ROW_TYPES, &[&oids]).await;
+        for row in rows.map_err(on("asking what is of the tables' row types"))? {
+            let (object, table): (String, String) = (row.get(0), row.get(1));
+            let reason = format!(
+                "holds rows of the type of {table}: their vectors would be NULL after the change"
+            );
+            let finding = Finding::new(Severity::Decision, object, reason);
+            found.push(finding.remedy(
+                "give it a type of its own first; with --allow-findings the table stays as it is",
+            ));
         }
         Ok(found)
     }
@@ -200,6 +206,28 @@ impl Looking<'_> {
                         publications.join(", ")
                     ),
                     "take it out of the publication first (ALTER PUBLICATION … DROP TABLE), and put it back when the subscribers have PGVecto.rs",
+                );
+            }
+            if row.get(5) {
+                refuse(
+                    "is filled by a subscription, which goes on in pgvector's words: svector would take the places of sparsevec's text for others".into(),
+                    "drop it from the subscription first",
+                );
+            }
+            if row.get(7) {
+                refuse(
+                    "is a table of a composite type (OF), which says what its columns are".into(),
+                    "ALTER TABLE … NOT OF first",
+                );
+            }
+            let unproven: Vec<String> = row.get(6);
+            if !unproven.is_empty() {
+                refuse(
+                    format!(
+                        "has checks that are NOT VALID ({}): a row that breaks one could not be written again",
+                        unproven.join(", ")
+                    ),
+                    "VALIDATE or drop them first",
                 );
             }
             if self.method == Method::AlterType {
@@ -235,7 +263,7 @@ impl Looking<'_> {
             }
             if !always.is_empty() {
                 let reason = format!(
-                    "has triggers that fire for every row of the fill, as they are enabled ALWAYS or REPLICA: {}",
+                    "has triggers or rules that fire for every row of the fill, as they are enabled ALWAYS or REPLICA: {}",
                     always.join(", ")
                 );
                 let note = Finding::new(Severity::Note, object.clone(), reason);
@@ -275,58 +303,56 @@ impl Looking<'_> {
         }
         Ok(names)
     }
+}
 
-    /// What stands on the columns of one table; None, with a finding, for a default that cannot be said.
-    async fn facts(
-        &self,
-        member: &Member,
-        columns: &[Column],
-        casts: &Casts<'_>,
-        findings: &mut Vec<Finding>,
-    ) -> Result<Vec<Option<Fact>>> {
-        let mut facts = Vec::new();
-        for column in columns {
-            let row = self
-                .session
-                .query_one(FACTS, &[&member.oid, &column.old])
-                .await;
-            let row = row.map_err(on("reading what stands on the columns"))?;
-            let default = match row.get::<_, Option<String>>(1) {
-                None => None,
-                Some(text) if is_literal(&text) => {
-                    let value = casts.forward(&column.change, &format!("({text})"));
-                    value.ok()
-                }
-                Some(text) => {
-                    let object = format!("column {}.{}", member.display(), column.display());
-                    let reason = format!("has a default that is more than a value: {text}");
-                    let finding = Finding::new(Severity::Decision, object, reason);
-                    findings.push(finding.remedy(
-                        "drop it before, and set it again after in PGVecto.rs's words; with --allow-findings the table stays as it is",
-                    ));
-                    facts.push(None);
-                    continue;
-                }
-            };
-            let grants = row.get::<_, Vec<String>>(6).into_iter();
-            let grants = grants
-                .zip(row.get::<_, Vec<String>>(7))
-                .zip(row.get::<_, Vec<bool>>(8));
-            facts.push(Some(Fact {
-                schema: member.schema.clone(),
-                table: member.name.clone(),
-                column: column.old.clone(),
-                not_null: row.get(0),
-                default,
-                statistics: row.get(2),
-                storage: row.get(3),
-                options: row.get(4),
-                comment: row.get(5),
-                grants: grants.map(|((p, to), on)| (p, to, on)).collect(),
-            }));
-        }
-        Ok(facts)
+/// What stands on the columns of one table; None, with a finding, for a default that cannot be said.
+pub(super) async fn facts(
+    session: &Session,
+    member: &Member,
+    columns: &[Column],
+    casts: &Casts<'_>,
+    findings: &mut Vec<Finding>,
+) -> Result<Vec<Option<Fact>>> {
+    let mut facts = Vec::new();
+    for column in columns {
+        let row = session.query_one(FACTS, &[&member.oid, &column.old]).await;
+        let row = row.map_err(on("reading what stands on the columns"))?;
+        let default = match row.get::<_, Option<String>>(1) {
+            None => None,
+            Some(text) if is_literal(&text) => {
+                let value = casts.forward(&column.change, &format!("({text})"));
+                value.ok()
+            }
+            Some(text) => {
+                let object = format!("column {}.{}", member.display(), column.display());
+                let reason = format!("has a default that is more than a value: {text}");
+                let finding = Finding::new(Severity::Decision, object, reason);
+                findings.push(finding.remedy(
+                    "drop it before, and set it again after in PGVecto.rs's words; with --allow-findings the table stays as it is",
+                ));
+                facts.push(None);
+                continue;
+            }
+        };
+        let grants = row.get::<_, Vec<String>>(6).into_iter();
+        let grants = grants
+            .zip(row.get::<_, Vec<String>>(7))
+            .zip(row.get::<_, Vec<bool>>(8));
+        facts.push(Some(Fact {
+            oid: member.oid,
+            schema: member.schema.clone(),
+            table: member.name.clone(),
+            column: column.old.clone(),
+            not_null: row.get(0),
+            default,
+            statistics: row.get(2),
+            storage: row.get(3),
+            options: row.get(4),
+            comment: row.get(5),
+            grants: grants.map(|((p, to), on)| (p, to, on)).collect(),
+        }));
     }
+    Ok(facts)
 }
 
 fn again(view: &View) -> Finding {
@@ -373,7 +399,7 @@ fn is_literal(text: &str) -> bool {
 }
 
 /// (what it is, the column, how to drop it, how it is made). Indexes and the column's own default are carried.
-const HANGING: &str = "SELECT DISTINCT pg_catalog.pg_describe_object(CASE WHEN r.oid IS NOT NULL THEN 1259 ELSE d.classid END, \
+pub(super) const HANGING: &str = "SELECT DISTINCT pg_catalog.pg_describe_object(CASE WHEN r.oid IS NOT NULL THEN 1259 ELSE d.classid END, \
       CASE WHEN r.oid IS NOT NULL THEN r.ev_class ELSE d.objid END, CASE WHEN r.oid IS NOT NULL THEN 0 ELSE d.objsubid END), a.attname::text, \
     CASE WHEN r.rulename = '_RETURN' AND v.relkind = 'm' THEN pg_catalog.format('DROP MATERIALIZED VIEW %s', v.oid::pg_catalog.regclass) \
       WHEN r.rulename = '_RETURN' THEN pg_catalog.format('DROP VIEW %s', v.oid::pg_catalog.regclass) \
@@ -397,10 +423,14 @@ const HANGING: &str = "SELECT DISTINCT pg_catalog.pg_describe_object(CASE WHEN r
       AND NOT (f.oid IS NOT NULL AND f.adrelid = a.attrelid AND f.adnum = a.attnum) \
       AND NOT ($3 AND r.rulename = '_RETURN' AND v.relkind = 'v') ORDER BY 1, 2";
 
-const ROW_TYPES: &str = "SELECT DISTINCT pg_catalog.format('column %s.%I', a.attrelid::pg_catalog.regclass, a.attname) \
-    FROM pg_catalog.pg_class c JOIN pg_catalog.pg_type t ON t.oid = c.reltype \
-    JOIN pg_catalog.pg_attribute a ON a.atttypid IN (t.oid, nullif(t.typarray, 0)) AND NOT a.attisdropped \
-    JOIN pg_catalog.pg_class u ON u.oid = a.attrelid AND u.relkind IN ('r', 'p', 'm') WHERE c.oid = ANY ($1) ORDER BY 1";
+/// Columns whose values have a row of one of the tables in them, at any depth: (column, table).
+const ROW_TYPES: &str = "WITH RECURSIVE t(oid, root) AS ( \
+      SELECT c.reltype, c.oid FROM pg_catalog.pg_class c WHERE c.oid = ANY ($1) \
+      UNION SELECT u.oid, t.root FROM t JOIN pg_catalog.pg_type u ON u.typelem = t.oid OR u.typbasetype = t.oid OR u.oid IN ( \
+        SELECT k.reltype FROM pg_catalog.pg_class k JOIN pg_catalog.pg_attribute a ON a.attrelid = k.oid AND a.atttypid = t.oid AND NOT a.attisdropped WHERE k.relkind = 'c')) \
+    SELECT DISTINCT pg_catalog.format('column %s.%I', a.attrelid::pg_catalog.regclass, a.attname), t.root::pg_catalog.regclass::text \
+    FROM t JOIN pg_catalog.pg_attribute a ON a.atttypid = t.oid AND NOT a.attisdropped \
+    JOIN pg_catalog.pg_class u ON u.oid = a.attrelid AND u.relkind IN ('r', 'p', 'm') WHERE t.oid <> 0 ORDER BY 1";
 
 /// Publications; triggers before a row of INSERT and UPDATE; triggers and rules of UPDATE that a replica does not fire, and that it does;
 /// indexes of PGVecto.rs.
@@ -408,9 +438,12 @@ const SURROUNDINGS: &str = "SELECT ARRAY(SELECT DISTINCT p.pubname::text FROM pg
     ARRAY(SELECT t.tgname::text FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0), \
     ARRAY(SELECT t.tgname::text FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled = 'O' AND t.tgtype & 16 <> 0 \
       UNION ALL SELECT r.rulename::text FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2' AND r.ev_enabled = 'O'), \
-    ARRAY(SELECT t.tgname::text FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('A', 'R') AND t.tgtype & 16 <> 0), \
+    ARRAY(SELECT t.tgname::text FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('A', 'R') AND t.tgtype & 16 <> 0 \
+      UNION ALL SELECT r.rulename::text FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2' AND r.ev_enabled IN ('A', 'R')), \
     ARRAY(SELECT i.relname::text FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid JOIN pg_catalog.pg_am m ON m.oid = i.relam \
-      WHERE x.indrelid = c.oid AND m.amname = 'vectors') \
+      WHERE x.indrelid = c.oid AND m.amname = 'vectors'), \
+    EXISTS (SELECT FROM pg_catalog.pg_subscription_rel s WHERE s.srrelid = c.oid), \
+    ARRAY(SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND NOT k.convalidated), c.reloftype <> 0 \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
 
 /// NOT NULL, default, statistics target, storage, options, comment, and the column's own privileges.

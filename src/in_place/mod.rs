@@ -8,10 +8,12 @@ mod cast;
 mod compare;
 mod estimate;
 mod fill;
+mod guard;
 mod indexes;
 mod lock;
 mod look;
 mod report;
+mod tried;
 mod undo;
 pub mod unit;
 mod views;
@@ -27,7 +29,7 @@ use unit::Unit;
 use crate::catalog::target::Target;
 use crate::catalog::{self, Source};
 use crate::cli::{Format, InPlaceOptions, Method, Output, SchemaSource};
-use crate::connect::{Session, quote_qualified};
+use crate::connect::Session;
 use crate::error::{Error, Result, Side};
 use crate::ledger::in_place::{self as lines, Line, State};
 use crate::ledger::{self, Ledger, Phase};
@@ -136,10 +138,10 @@ pub async fn run(options: &InPlaceOptions) -> Result<Ended> {
             unit.display(),
             line.begun
         );
-        tables.push(one(&work, &unit, Some(line)).await?);
+        tables.extend(one(&work, &unit, Some(line)).await?);
     }
     for unit in &units {
-        tables.push(one(&work, unit, None).await?);
+        tables.extend(one(&work, unit, None).await?);
     }
     let report = Report {
         program: concat!("pgv2rs-copy ", env!("CARGO_PKG_VERSION")).into(),
@@ -258,11 +260,51 @@ async fn planned(
         recreate_views: options.recreate_views,
     };
     let mut units = Vec::new();
-    for unit in &decided.units {
-        units.extend(looking.unit(unit, &decided.context, &mut findings).await?);
+    // Much is tried in temporary tables.
+    let tries = known.described.access.temporary;
+    for unit in decided.units.iter().filter(|_| tries) {
+        let found = looking.unit(unit, &decided.context, &mut findings).await?;
+        let Some(unit) = found else { continue };
+        match tried::all(session, &unit, &known.source).await? {
+            None => units.push(unit),
+            Some(finding) => findings.push(finding),
+        }
+    }
+    if options.method == Method::AlterType {
+        findings.extend(overlapping(session, &mut units).await?);
     }
     findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
     Ok((units, findings))
+}
+
+/// A table that is rewritten twice would have an index of PGVecto.rs the second time.
+async fn overlapping(session: &Session, units: &mut Vec<Unit>) -> Result<Vec<Finding>> {
+    let mut members: Vec<(usize, u32)> = Vec::new();
+    for (at, unit) in units.iter().enumerate() {
+        let of = unit.members(session).await?;
+        members.extend(of.iter().map(|m| (at, m.oid)));
+    }
+    let twice = |at: usize| {
+        let own = members.iter().filter(move |(a, _)| *a == at);
+        let mut own = own.map(|(_, oid)| oid);
+        own.any(|oid| members.iter().any(|(a, o)| *a != at && o == oid))
+    };
+    let mut findings = Vec::new();
+    let mut kept = Vec::new();
+    for (at, unit) in units.drain(..).enumerate() {
+        if !twice(at) {
+            kept.push(unit);
+            continue;
+        }
+        let object = format!("table {}", unit.display());
+        let reason = "shares a table that inherits from it with another one that changes, so that would be rewritten twice, the second time with an index of PGVecto.rs on it";
+        findings.push(
+            Finding::new(Severity::Decision, object, reason)
+                .remedy("use --method add-column; with --allow-findings they stay as they are"),
+        );
+    }
+    *units = kept;
+    Ok(findings)
 }
 
 async fn plan_report(
@@ -388,22 +430,33 @@ async fn open_the_way<'a>(
     Ok(row.map_err(on("reading the extensions' versions"))?.get(0))
 }
 
-/// One table, to its end.
-async fn one(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> Result<Changed> {
-    let state = line.as_ref().map(|l| l.state);
-    let changed = match (state, work.options.method) {
+/// One table, to its end; None where it is not there any more.
+async fn one(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> Result<Option<Changed>> {
+    let session = work.connect().await?;
+    if let Some(line) = &line
+        && !guard::is_there(&session, unit).await?
+    {
+        undo::gone(&session, line).await?;
+        return Ok(None);
+    }
+    let (state, verified) = line
+        .as_ref()
+        .map_or((None, 0), |l| (Some(l.state), l.verified));
+    let mut changed = match (state, work.options.method) {
         (Some(State::Swapped), method) => Changed::of(unit, method),
         (_, Method::AddColumn) => add_column::change(work, unit, line).await?,
         (_, Method::AlterType) => alter_type::change(work, unit, line).await?,
     };
-    let session = work.connect().await?;
+    if changed.verified_rows == 0 {
+        // Before this process.
+        changed.verified_rows = verified;
+    }
     // Room of old rows, and numbers for the planner.
-    let vacuum = format!(
-        "VACUUM (ANALYZE) {}",
-        quote_qualified(&unit.schema, &unit.name)
-    );
-    if let Err(error) = add_column::run(&session, &vacuum).await {
-        tracing::warn!("{}", error.chain());
+    for member in unit.members(&session).await? {
+        let vacuum = format!("VACUUM (ANALYZE) {}", member.quoted());
+        if let Err(error) = add_column::run(&session, &vacuum).await {
+            tracing::warn!("{}", error.chain());
+        }
     }
     let lines = lines::lines(&session).await?;
     let own = lines
@@ -414,7 +467,7 @@ async fn one(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> Result<Changed
     }
     crate::fail::point("done");
     tracing::info!("{}: done", unit.display());
-    Ok(changed)
+    Ok(Some(changed))
 }
 
 async fn undo(

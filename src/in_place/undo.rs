@@ -2,8 +2,11 @@
 
 use super::Work;
 use super::add_column::run;
+use super::guard::{is_there, strays};
 use super::indexes::{self, Under};
 use super::lock::locked;
+use super::unit::Unit;
+use crate::connect::Session;
 use crate::connect::quote;
 use crate::error::{Error, Result, Side};
 use crate::ledger::in_place::{Line, State};
@@ -19,9 +22,14 @@ pub(super) async fn undo(work: &Work<'_>, line: &Line) -> Result<()> {
         .remedy("run the same command without --undo: it ends what follows"));
     }
     let session = work.connect().await?;
+    if !is_there(&session, unit).await? {
+        return gone(&session, line).await;
+    }
     if line.state != State::Undoing {
         let body = async || {
-            for member in unit.members(&session).await? {
+            let members = unit.members(&session).await?;
+            strays(&session, unit, &members).await?;
+            for member in members {
                 let trigger = quote(&unit.trigger);
                 let table = member.quoted();
                 // That of a partition goes with its whole.
@@ -55,9 +63,26 @@ pub(super) async fn undo(work: &Work<'_>, line: &Line) -> Result<()> {
     }
     crate::fail::point("undoing");
     if line.drops {
-        indexes::build(&session, unit, Under::Before).await?;
+        indexes::build(work, &session, unit, Under::Before).await?;
     }
     crate::ledger::in_place::forget(&session, line.id).await?;
     tracing::info!("{} is as it was", unit.display());
+    Ok(())
+}
+
+/// Of a table that was dropped nothing is left but the function and the line.
+pub(super) async fn gone(session: &Session, line: &Line) -> Result<()> {
+    let unit: &Unit = &line.unit;
+    strays(session, unit, &[]).await?;
+    run(
+        session,
+        &format!("DROP FUNCTION IF EXISTS {}()", unit.function()),
+    )
+    .await?;
+    crate::ledger::in_place::forget(session, line.id).await?;
+    tracing::warn!(
+        "{} was dropped meanwhile: there is nothing to change any more",
+        unit.display()
+    );
     Ok(())
 }

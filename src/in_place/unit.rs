@@ -41,8 +41,9 @@ pub struct Column {
 }
 
 /// What stands on a column of one table, to be carried.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub struct Fact {
+    pub oid: u32,
     pub schema: String,
     pub table: String,
     pub column: String,

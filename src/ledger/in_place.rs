@@ -10,7 +10,7 @@ use crate::in_place::unit::Unit;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS pgv2rs.in_place (id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, program text NOT NULL, \
     root oid NOT NULL, \"table\" text NOT NULL, method text NOT NULL, state text NOT NULL, drops bool NOT NULL DEFAULT false, plan text NOT NULL, \
-    stamp text, begun timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), ended timestamptz)";
+    stamp text, verified int8 NOT NULL DEFAULT 0, begun timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), ended timestamptz)";
 
 /// Where a table stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub struct Line {
     pub state: State,
     /// Old indexes are dropped for the fill.
     pub drops: bool,
+    /// Rows that were compared.
+    pub verified: u64,
     pub begun: String,
 }
 
@@ -76,17 +78,21 @@ impl Ledger {
         done.map(drop).map_err(on("writing the ledger"))
     }
 
-    pub async fn in_place_verified(&self, id: i64, stamp: &str) -> Result<()> {
-        let sql = "UPDATE pgv2rs.in_place SET state = $2, stamp = $3 WHERE id = $1";
+    pub async fn in_place_verified(&self, id: i64, stamp: &str, rows: u64) -> Result<()> {
+        let sql = "UPDATE pgv2rs.in_place SET state = $2, stamp = $3, verified = $4 WHERE id = $1";
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
         let state = State::Verified.text();
-        let done = self.session.execute(sql, &[&id, &state, &stamp]).await;
+        let done = self
+            .session
+            .execute(sql, &[&id, &state, &stamp, &rows])
+            .await;
         done.map(drop).map_err(on("writing the ledger"))
     }
 }
 
 /// In the caller's transaction.
 pub async fn begin(session: &Session, method: Method, unit: &Unit) -> Result<Line> {
-    begin_at(session, method, unit, State::Kept).await
+    begin_at(session, method, unit, State::Kept, 0).await
 }
 
 pub async fn begin_at(
@@ -94,11 +100,13 @@ pub async fn begin_at(
     method: Method,
     unit: &Unit,
     state: State,
+    verified: u64,
 ) -> Result<Line> {
-    let sql = "INSERT INTO pgv2rs.in_place (program, root, \"table\", method, state, plan) VALUES ($1, $2, $3, $4, $5, $6) \
+    let sql = "INSERT INTO pgv2rs.in_place (program, root, \"table\", method, state, plan, verified) VALUES ($1, $2, $3, $4, $5, $6, $7) \
         RETURNING id, pg_catalog.date_trunc('second', begun)::text";
     let program = concat!("pgv2rs-copy ", env!("CARGO_PKG_VERSION"));
     let (name, plan) = (unit.display(), written(unit)?);
+    let rows = i64::try_from(verified).unwrap_or(i64::MAX);
     let row = session
         .query_one(
             sql,
@@ -109,6 +117,7 @@ pub async fn begin_at(
                 &method.text(),
                 &state.text(),
                 &plan,
+                &rows,
             ],
         )
         .await
@@ -119,6 +128,7 @@ pub async fn begin_at(
         method,
         state,
         drops: false,
+        verified,
         begun: row.get(1),
     })
 }
@@ -152,7 +162,7 @@ pub async fn lines(session: &Client) -> Result<Vec<Line>> {
     {
         return Ok(Vec::new());
     }
-    let sql = "SELECT id, plan, method, state, drops, pg_catalog.date_trunc('second', begun)::text FROM pgv2rs.in_place ORDER BY id";
+    let sql = "SELECT id, plan, method, state, drops, verified, pg_catalog.date_trunc('second', begun)::text FROM pgv2rs.in_place ORDER BY id";
     let rows = session.query(sql, &[]).await;
     let rows = rows.map_err(on("reading the ledger"))?;
     let line = |r: &tokio_postgres::Row| {
@@ -169,7 +179,8 @@ pub async fn lines(session: &Client) -> Result<Vec<Line>> {
             method: Method::of(&method).ok_or_else(unknown)?,
             state: state.map(|(s, _)| *s).ok_or_else(unknown)?,
             drops: r.get(4),
-            begun: r.get(5),
+            verified: r.get::<_, i64>(5).unsigned_abs(),
+            begun: r.get(6),
         })
     };
     rows.iter().map(line).collect()

@@ -48,6 +48,16 @@ pub fn decide<'a>(
     for relation in source.relations.iter().filter(|r| "rpf".contains(r.kind)) {
         for column in &relation.columns {
             let root = topmost(source, relation, &column.name);
+            if let Some(finding) = apart(relation, root, source, patterns)
+                && !begun.contains(&root.oid)
+                && matches!(
+                    decider.in_place(relation, column, &mut HashSet::new()),
+                    Ok(Some(_))
+                )
+                && !findings.contains(&finding)
+            {
+                findings.push(finding);
+            }
             if !named(source, root, patterns) || begun.contains(&root.oid) {
                 continue;
             }
@@ -137,6 +147,31 @@ fn several_parents(source: &Source, relation: &Relation, column: &str) -> bool {
     let parents = relation.parents.iter().filter_map(|p| source.relation(*p));
     let has = |r: &&Relation| r.columns.iter().any(|c| c.name == column);
     parents.filter(has).count() > 1
+}
+
+/// What the patterns say of a part that does not change without its whole.
+fn apart(
+    relation: &Relation,
+    root: &Relation,
+    source: &Source,
+    patterns: &Patterns,
+) -> Option<Finding> {
+    let whole = named(source, root, patterns);
+    let asked = patterns
+        .tables
+        .as_ref()
+        .is_some_and(|t| t.contains(&relation.oid));
+    let excluded = patterns.excluded.contains(&relation.oid);
+    let apart = relation.oid != root.oid && (whole && excluded || !whole && asked && !excluded);
+    apart.then(|| {
+        let object = format!("table {}", relation.display());
+        let reason = format!(
+            "changes only together with {}, which it has the column from",
+            root.display()
+        );
+        let finding = Finding::new(Severity::Problem, object, reason);
+        finding.remedy("name that in --table or --exclude-table instead")
+    })
 }
 
 /// By its own name: a partition does not change without the others.

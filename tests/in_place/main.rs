@@ -7,6 +7,7 @@ mod common;
 mod findings;
 mod finish;
 mod interrupted;
+mod meanwhile;
 mod measured;
 mod methods;
 mod shapes;
