@@ -44,7 +44,7 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
         not_null(work, &session, unit).await?;
         crate::fail::point("not-null");
         let built = indexes::build(work, &session, unit, Under::Temporary).await?;
-        indexes::probed(&session, unit, Under::Temporary).await?;
+        let weak = indexes::probed(&session, unit, Under::Temporary).await?;
         tracing::info!("{}: comparing every row", unit.display());
         let stamp = sound_stamp(&session, unit).await?;
         changed.verified_rows = compare(&session, unit, &work.casts).await?;
@@ -56,6 +56,7 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
         if let Some((held, tries)) = swap(work, &session, unit, &line, &stamp).await? {
             changed.filled = Some(filled);
             changed.indexes = built;
+            changed.weak_indexes = weak;
             changed.swap_seconds = held;
             changed.swap_tries = tries;
             crate::fail::point("swapped");

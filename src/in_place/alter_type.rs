@@ -29,7 +29,7 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
     }
     crate::fail::point("altered");
     changed.indexes = indexes::build(work, &session, unit, Under::Own).await?;
-    indexes::probed(&session, unit, Under::Own).await?;
+    changed.weak_indexes = indexes::probed(&session, unit, Under::Own).await?;
     Ok(changed)
 }
 

@@ -25,6 +25,8 @@ pub struct Changed {
     pub swap_seconds: f64,
     pub swap_tries: u32,
     pub indexes: Vec<Built>,
+    /// Vector indexes that find less of the table's first vectors than they should.
+    pub weak_indexes: Vec<String>,
 }
 
 impl Changed {
@@ -38,6 +40,7 @@ impl Changed {
             swap_seconds: 0.0,
             swap_tries: 0,
             indexes: Vec::new(),
+            weak_indexes: Vec::new(),
         }
     }
 }
@@ -137,6 +140,9 @@ fn changed(out: &mut String, table: &Changed) {
             out,
             format_args!("    {}  {:.1} s", index.index, index.seconds),
         );
+    }
+    for weak in &table.weak_indexes {
+        line(out, format_args!("    WEAK: {weak}"));
     }
     if table.swap_tries > 0 {
         line(
