@@ -20,8 +20,8 @@ pub async fn run(options: &FinishOptions) -> Result<String> {
     after_a_verified_move(&session).await?;
     let mut said = Vec::new();
     clean(&session, "BEGIN").await?;
-    let done = in_transaction(options, &session, &mut said).await;
     let dry = options.dry_run;
+    let done = in_transaction(options, &session, &mut said).await;
     let end = if done.is_ok() && !dry {
         "COMMIT"
     } else {
@@ -29,8 +29,10 @@ pub async fn run(options: &FinishOptions) -> Result<String> {
     };
     let ended = clean(&session, end).await;
     done.and(ended)?;
-    if let Some(place) = &options.search_path {
-        search_path(&session, place, dry, &mut said).await?;
+    // ALTER SYSTEM is done in no transaction.
+    if options.search_path == Some(SearchPath::System) {
+        let set = search_path(&session, &SearchPath::System, dry, &mut said).await;
+        set.map_err(|e| e.remedy(format!("done before it: {}", said.join("; "))))?;
     }
     if !dry {
         // Tables of others are theirs to analyze: the server says so, and goes on.
@@ -112,6 +114,7 @@ async fn in_transaction(
                     .because(e)
                     .remedy("what is named still uses pgvector: change it (pgv2rs-copy in-place), drop it, or leave the extension with --keep-pgvector")
             })?;
+            bodies(session, said).await?;
             said.push(format!(
                 "DROP EXTENSION vector ({})",
                 row.get::<_, String>(0)
@@ -127,6 +130,34 @@ async fn in_transaction(
             crate::catalog::ident(schema)
         ));
         said.extend(notes);
+    }
+    match &options.search_path {
+        Some(place) if *place != SearchPath::System => {
+            search_path(session, place, false, said).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Bodies that are strings hang on nothing, as the server sees it.
+async fn bodies(session: &Session, said: &mut Vec<String>) -> Result<()> {
+    let sql = "SELECT p.oid::pg_catalog.regprocedure::text FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_language l ON l.oid = p.prolang \
+        WHERE l.lanname NOT IN ('c', 'internal') AND p.pronamespace NOT IN (SELECT oid FROM pg_catalog.pg_namespace WHERE nspname IN ('pg_catalog', 'information_schema', 'pgv2rs')) \
+        AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'e') \
+        AND pg_catalog.regexp_replace(p.prosrc, 'vectors\\.\\w+', '', 'g') ~* '\\m(vector|halfvec|sparsevec)\\M|<->|<=>|<#>|<\\+>' ORDER BY 1";
+    let rows = session.query(sql, &[]).await;
+    let names: Vec<String> = rows
+        .map_err(on("reading the functions' bodies"))?
+        .iter()
+        .map(|r| r.get(0))
+        .collect();
+    if !names.is_empty() {
+        let note = format!(
+            "note: bodies that may speak of pgvector, which nothing but a look can tell: {}",
+            names.join(", ")
+        );
+        tracing::warn!("{note}");
+        said.push(note);
     }
     Ok(())
 }
@@ -158,17 +189,17 @@ async fn search_path(
         SearchPath::Database => (None, format!("ALTER DATABASE {}", quote(&database))),
         SearchPath::System => (None, "ALTER SYSTEM".to_string()),
     };
-    // The nearest that is set: the role's here, the role's, the database's, the server's.
+    // The nearest that is set: the role's here, the role's, the database's, all roles', the server's.
     let level = match place {
         SearchPath::Role(_) => 4,
         SearchPath::Database => 2,
-        SearchPath::System => 1,
+        SearchPath::System => 0,
     };
     let set = "SELECT s.setconfig FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_roles r ON r.oid = s.setrole \
         LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase \
         WHERE CASE WHEN r.rolname = $1 AND d.datname = current_database() THEN 4 WHEN r.rolname = $1 AND s.setdatabase = 0 THEN 3 \
-          WHEN s.setrole = 0 AND d.datname = current_database() THEN 2 END <= $2 \
-        ORDER BY CASE WHEN r.rolname = $1 AND d.datname = current_database() THEN 4 WHEN r.rolname = $1 THEN 3 ELSE 2 END DESC";
+          WHEN s.setrole = 0 AND d.datname = current_database() THEN 2 WHEN s.setrole = 0 AND s.setdatabase = 0 THEN 1 END <= $2 \
+        ORDER BY CASE WHEN r.rolname = $1 AND d.datname = current_database() THEN 4 WHEN r.rolname = $1 THEN 3 WHEN s.setdatabase <> 0 THEN 2 ELSE 1 END DESC";
     let rows = session.query(set, &[&role, &level]).await;
     let rows = rows.map_err(on("reading the search_path"))?;
     let settings = rows.iter().flat_map(|r| r.get::<_, Vec<String>>(0));

@@ -40,11 +40,11 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
         tracing::info!("{}: filling the new columns", unit.display());
         fill(work, unit, &mut filled).await?;
         crate::fail::point("filled");
-        let filled_at = now(&session).await?;
-        not_null(work, &session, unit).await?;
-        crate::fail::point("not-null");
+        let looked = looking(&session).await?;
         let built = indexes::build(work, &session, unit, Under::Temporary).await?;
         let weak = indexes::probed(&session, unit, Under::Temporary).await?;
+        not_null(work, &session, unit).await?;
+        crate::fail::point("not-null");
         tracing::info!("{}: comparing every row", unit.display());
         let stamp = sound_stamp(&session, unit).await?;
         changed.verified_rows = compare(&session, unit, &work.casts).await?;
@@ -52,7 +52,7 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
             .in_place_verified(line.id, &stamp, changed.verified_rows)
             .await?;
         crate::fail::point("compared");
-        older_snapshots(work, &session, unit, &filled_at).await?;
+        older_snapshots(work, &session, unit, &looked).await?;
         if let Some((held, tries)) = swap(work, &session, unit, &line, &stamp).await? {
             changed.filled = Some(filled);
             changed.indexes = built;
@@ -124,25 +124,13 @@ fn check_name(unit: &Unit, fact: &Fact) -> String {
     format!("pgv2rs_not_null_{}", at.unwrap_or(0))
 }
 
-/// What stands on the old column stands on the new one. NOT NULL comes as a check that is not validated yet: no long lock.
+/// What stands on the old column stands on the new one; NOT NULL comes when all is filled.
 async fn stand(session: &Session, unit: &Unit, fact: &Fact) -> Result<()> {
     let name = new_name(unit, fact);
     for statement in standing(fact, name) {
         run(session, &statement).await?;
     }
     default(session, unit, fact, name).await?;
-    if fact.not_null && has_check(session, unit, fact).await?.is_none() {
-        run(
-            session,
-            &format!(
-                "ALTER TABLE {} ADD CONSTRAINT {} CHECK ({} IS NOT NULL) NOT VALID",
-                fact.quoted(),
-                check_name(unit, fact),
-                quote(name)
-            ),
-        )
-        .await?;
-    }
     Ok(())
 }
 
@@ -237,13 +225,30 @@ async fn keep(work: &Work<'_>, session: &Session, unit: &Unit, members: &[Member
     let row = session.query_one(sql, &[&unit.root]).await;
     let row = row.map_err(on("asking whose the table is"))?;
     if !row.get::<_, bool>(1) {
-        let owner = quote(row.get(0));
-        for statement in [
-            format!("GRANT USAGE, CREATE ON SCHEMA pgv2rs TO {owner}"),
-            format!("ALTER FUNCTION {function}() OWNER TO {owner}"),
-            format!("REVOKE CREATE ON SCHEMA pgv2rs FROM {owner}"),
-        ] {
-            run(session, &statement).await?;
+        let owner: String = row.get(0);
+        let sql = "SELECT pg_catalog.has_schema_privilege($1, 'pgv2rs', 'CREATE')";
+        let may = session.query_one(sql, &[&owner]).await;
+        let may: bool = may.map_err(on("asking what the owner may do"))?.get(0);
+        let owner = quote(&owner);
+        if !may {
+            run(
+                session,
+                &format!("GRANT CREATE ON SCHEMA pgv2rs TO {owner}"),
+            )
+            .await?;
+        }
+        run(session, &format!("GRANT USAGE ON SCHEMA pgv2rs TO {owner}")).await?;
+        run(
+            session,
+            &format!("ALTER FUNCTION {function}() OWNER TO {owner}"),
+        )
+        .await?;
+        if !may {
+            run(
+                session,
+                &format!("REVOKE CREATE ON SCHEMA pgv2rs FROM {owner}"),
+            )
+            .await?;
         }
     }
     run(
@@ -313,35 +318,39 @@ async fn new_children(work: &Work<'_>, session: &Session, unit: &Unit) -> Result
     done.map(drop)
 }
 
-/// The transaction that would be the next.
-async fn now(session: &Session) -> Result<String> {
-    let sql =
-        "SELECT (pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot()))::pg_catalog.text";
-    let row = session.query_one(sql, &[]).await;
-    Ok(row
-        .map_err(on("asking for the number of the next transaction"))?
-        .get(0))
+/// Who looks through a snapshot now: by process, and since when its transaction runs.
+async fn looking(session: &Session) -> Result<Vec<(i32, String)>> {
+    let sql = "SELECT pid, pg_catalog.concat(backend_start, ' ', xact_start) FROM pg_catalog.pg_stat_activity \
+        WHERE datname = current_database() AND backend_xmin IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend'";
+    let rows = session.query(sql, &[]).await;
+    let rows = rows.map_err(on("asking for snapshots"))?;
+    Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect())
 }
 
-/// Whoever looks through a snapshot that is older than the fill would see the rows as they were before it: without a value in the new columns.
+/// Whoever looks through a snapshot that is older than the end of the fill would see the rows as they were before it: without a value in the new columns.
 async fn older_snapshots(
     work: &Work<'_>,
     session: &Session,
     unit: &Unit,
-    than: &str,
+    then: &[(i32, String)],
 ) -> Result<()> {
-    let sql = "SELECT pg_catalog.string_agg(pg_catalog.format('process %s (%s, %s, since %s)', a.pid, a.usename, \
-          coalesce(nullif(a.application_name, ''), 'no application_name'), pg_catalog.date_trunc('second', a.xact_start)), ', ') \
-        FROM pg_catalog.pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_catalog.pg_backend_pid() \
-        AND pg_catalog.age(a.backend_xmin) > pg_catalog.age((($1::pg_catalog.text::pg_catalog.numeric % 4294967296)::pg_catalog.text)::pg_catalog.xid)";
     let since = std::time::Instant::now();
     let mut said = false;
     loop {
-        let row = session.query_one(sql, &[&than]).await;
-        let Some(holders): Option<String> = row.map_err(on("asking for old snapshots"))?.get(0)
-        else {
+        let now = looking(session).await?;
+        let left: Vec<i32> = then
+            .iter()
+            .filter(|t| now.contains(t))
+            .map(|(pid, _)| *pid)
+            .collect();
+        if left.is_empty() {
             return Ok(());
-        };
+        }
+        let sql = "SELECT coalesce(pg_catalog.string_agg(pg_catalog.format('process %s (%s, %s, since %s)', pid, usename, \
+              coalesce(nullif(application_name, ''), 'no application_name'), pg_catalog.date_trunc('second', xact_start)), ', '), 'processes that have just ended') \
+            FROM pg_catalog.pg_stat_activity WHERE pid = ANY ($1)";
+        let row = session.query_one(sql, &[&left]).await;
+        let holders: String = row.map_err(on("asking for old snapshots"))?.get(0);
         if since.elapsed() >= work.options.retry_for {
             return Err(Error::new(
                 Side::Target,
@@ -376,11 +385,39 @@ async fn drop_old_indexes(work: &Work<'_>, session: &Session, unit: &Unit) -> Re
     Ok(())
 }
 
-/// The check, validated while others write, and then the column's own NOT NULL, which it proves at once.
+/// A check that is validated while others write, and then the column's own NOT NULL, which it proves at once: no long lock. Late, since a partition that
+/// is detached keeps it without the trigger.
 async fn not_null(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<()> {
-    let mut any = false;
     let members = unit.members(session).await?;
-    for fact in facts_of(unit, &members).filter(|f| f.not_null) {
+    let facts: Vec<&Fact> = facts_of(unit, &members).filter(|f| f.not_null).collect();
+    let mut missing = Vec::new();
+    for fact in &facts {
+        if !is_not_null(session, unit, fact).await?
+            && has_check(session, unit, fact).await?.is_none()
+        {
+            missing.push(*fact);
+        }
+    }
+    if !missing.is_empty() {
+        let body = async || {
+            for fact in &missing {
+                // That of its parent may have come to it.
+                if has_check(session, unit, fact).await?.is_none() {
+                    let (table, check) = (fact.quoted(), check_name(unit, fact));
+                    let column = quote(new_name(unit, fact));
+                    run(
+                        session,
+                        &format!("ALTER TABLE {table} ADD CONSTRAINT {check} CHECK ({column} IS NOT NULL) NOT VALID"),
+                    )
+                    .await?;
+                }
+            }
+            Ok(())
+        };
+        locked(work, session, unit, "adding checks to", body).await?;
+    }
+    let mut any = false;
+    for fact in facts {
         let Some((validated, _)) = has_check(session, unit, fact).await? else {
             continue;
         };
@@ -421,6 +458,14 @@ async fn not_null(work: &Work<'_>, session: &Session, unit: &Unit) -> Result<()>
     };
     let done = locked(work, session, unit, "setting NOT NULL in", body).await;
     done.map(drop)
+}
+
+async fn is_not_null(session: &Session, unit: &Unit, fact: &Fact) -> Result<bool> {
+    let sql = "SELECT attnotnull FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attname = $2 AND NOT attisdropped";
+    let row = session
+        .query_one(sql, &[&fact.oid, &new_name(unit, fact)])
+        .await;
+    Ok(row.map_err(on("looking at a new column"))?.get(0))
 }
 
 /// The stamp, if the trigger stands on every table of the unit and fires for everybody.

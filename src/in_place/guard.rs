@@ -1,18 +1,22 @@
 //! In: a unit of an earlier plan. Out: whether its tables still are what they were: OIDs tell, names may belong to another table by now; and what else of
 //! the plan must hold until the swap. It changes nothing, but takes away what a table that has left the tree would keep.
 
+use std::time::{Duration, Instant};
+
 use super::add_column::run;
 use super::cast::Casts;
 use super::look::{HANGING, TRIGGER, facts};
 use super::on;
 use super::unit::{Fact, Index, Member, Unit};
+use crate::cli::InPlaceOptions;
 use crate::connect::{Session, quote};
 use crate::error::{Error, Result, Side};
 
 /// Whether its root is there; an error where the root or a member has another name now.
 pub(super) async fn is_there(session: &Session, unit: &Unit) -> Result<bool> {
+    let members = unit.members(session).await?;
     let mut expected: Vec<(u32, &String, &String)> = vec![(unit.root, &unit.schema, &unit.name)];
-    expected.extend(unit.facts.iter().map(|f| (f.oid, &f.schema, &f.table)));
+    expected.extend(facts_of(unit, &members).map(|f| (f.oid, &f.schema, &f.table)));
     let oids: Vec<u32> = expected.iter().map(|(oid, _, _)| *oid).collect();
     let sql = "SELECT c.oid, n.nspname::text, c.relname::text FROM pg_catalog.pg_class c \
         JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1)";
@@ -109,17 +113,21 @@ pub(super) async fn later_triggers(session: &Session, members: &[Member]) -> Res
 
 /// Tables that have left the tree with the trigger, or with a new column: they get rid of both, in the caller's transaction.
 pub(super) async fn strays(session: &Session, unit: &Unit, members: &[Member]) -> Result<()> {
+    // What hangs below another one goes with it.
     let sql = "SELECT c.oid::pg_catalog.regclass::text, EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgname = $4) \
         FROM pg_catalog.pg_class c WHERE c.relkind IN ('r', 'p') AND c.oid <> ALL ($1) AND (c.oid = ANY ($2) OR EXISTS (SELECT FROM pg_catalog.pg_trigger t \
-          WHERE t.tgrelid = c.oid AND t.tgfoid = pg_catalog.to_regproc($3))) AND EXISTS (SELECT FROM pg_catalog.pg_attribute a \
-          WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.attname = ANY ($5))";
+          WHERE t.tgrelid = c.oid AND t.tgparentid = 0 AND t.tgfoid = pg_catalog.to_regproc($3))) AND EXISTS (SELECT FROM pg_catalog.pg_attribute a \
+          WHERE a.attrelid = c.oid AND NOT a.attisdropped AND a.attname = ANY ($5) AND a.attinhcount = 0) ORDER BY c.oid LIMIT 1";
     let oids: Vec<u32> = members.iter().map(|m| m.oid).collect();
     let known: Vec<u32> = unit.facts.iter().map(|f| f.oid).collect();
     let new: Vec<&str> = unit.columns.iter().map(|c| c.new.as_str()).collect();
-    let rows = session
-        .query(sql, &[&oids, &known, &unit.function(), &unit.trigger, &new])
-        .await;
-    for row in rows.map_err(on("looking for tables that have left the tree"))? {
+    loop {
+        let row = session
+            .query_opt(sql, &[&oids, &known, &unit.function(), &unit.trigger, &new])
+            .await;
+        let Some(row) = row.map_err(on("looking for tables that have left the tree"))? else {
+            return Ok(());
+        };
         let (table, triggered): (String, bool) = (row.get(0), row.get(1));
         if triggered {
             let drop = format!("DROP TRIGGER {} ON {table}", quote(&unit.trigger));
@@ -137,5 +145,26 @@ pub(super) async fn strays(session: &Session, unit: &Unit, members: &[Member]) -
             unit.display()
         );
     }
-    Ok(())
+}
+
+/// The same in a transaction of its own, which waits no longer for a lock than it may.
+pub(super) async fn let_go(options: &InPlaceOptions, session: &Session, unit: &Unit) -> Result<()> {
+    let since = Instant::now();
+    let begin = format!(
+        "BEGIN; SET LOCAL lock_timeout = {}",
+        options.lock_timeout.as_millis().clamp(1, 2_147_483_647)
+    );
+    loop {
+        run(session, &begin).await?;
+        let members = unit.members(session).await?;
+        let done = strays(session, unit, &members).await;
+        let end = if done.is_ok() { "COMMIT" } else { "ROLLBACK" };
+        run(session, end).await?;
+        match done {
+            Err(error) if error.may_pass() && since.elapsed() < options.retry_for => {
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            done => return done,
+        }
+    }
 }

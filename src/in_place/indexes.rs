@@ -269,8 +269,18 @@ pub(super) async fn build(
             seconds: started.elapsed().as_secs_f64(),
         });
     }
-    for index in wanted.filter(|i| i.partitioned) {
+    let partitioned = wanted.filter(|i| i.partitioned);
+    for index in partitioned.clone() {
         making.complete(index, &members).await?;
+    }
+    for index in partitioned {
+        if state(session, index, under.name(index)).await? != Some(true) {
+            return Err(
+                Error::new(Side::Target, format!("building {}", index.display()))
+                    .because("it is not valid: not every partition has its part")
+                    .remedy("run the same command again: what is missing is made anew"),
+            );
+        }
     }
     Ok(built)
 }
@@ -386,37 +396,53 @@ impl Making<'_> {
                 let (oid, schema, table): (u32, String, String) =
                     (row.get(0), row.get(1), row.get(2));
                 let partitioned: bool = row.get(3);
-                let part = self.free_name(&schema, &table, name).await?;
-                let (how, only) = if partitioned {
-                    ("", "ONLY ")
-                } else {
-                    ("CONCURRENTLY ", "")
+                let part = Index {
+                    table: oid,
+                    schema: schema.clone(),
+                    partitioned,
+                    ..index.clone()
                 };
-                let make = format!(
-                    "CREATE INDEX {how}{} ON {only}{}{tail}",
-                    quote(&part),
-                    quote_qualified(&schema, &table)
-                );
-                tracing::info!(
-                    "building the part of {} for {schema}.{table}",
-                    index.display()
-                );
-                self.make(&make, partitioned).await?;
-                let part = quote_qualified(&schema, &part);
-                self.attach(&whole, &part).await?;
+                // A name that a killed process is found out by.
+                let temporary = format!("pgv2rs_{}_{oid}", index.oid);
+                let quoted = quote_qualified(&schema, &temporary);
+                let there = state(self.session, &part, &temporary).await?;
+                let half = there == Some(false) && !partitioned;
+                if half {
+                    run(self.session, &format!("DROP INDEX CONCURRENTLY {quoted}")).await?;
+                }
+                if half || there.is_none() {
+                    let (how, only) = if partitioned {
+                        ("", "ONLY ")
+                    } else {
+                        ("CONCURRENTLY ", "")
+                    };
+                    tracing::info!(
+                        "building the part of {} for {schema}.{table}",
+                        index.display()
+                    );
+                    let space = literal(index.tablespace.as_deref().unwrap_or_default());
+                    run(self.session, &format!("SET default_tablespace = {space}")).await?;
+                    let make = format!(
+                        "CREATE INDEX {how}{} ON {only}{}{tail}",
+                        quote(&temporary),
+                        quote_qualified(&schema, &table)
+                    );
+                    self.make(&make, partitioned).await?;
+                    run(self.session, "SET default_tablespace = ''").await?;
+                }
+                self.attach(&whole, &quoted).await?;
+                let free = self.free_name(&schema, &table, name).await?;
+                run(
+                    self.session,
+                    &format!("ALTER INDEX {quoted} RENAME TO {}", quote(&free)),
+                )
+                .await?;
                 if partitioned {
-                    wholes.push((part, oid));
+                    wholes.push((quote_qualified(&schema, &free), oid));
                 }
             }
         }
-        match state(self.session, index, name).await? {
-            Some(true) => Ok(()),
-            _ => Err(
-                Error::new(Side::Target, format!("building {}", index.display()))
-                    .because("it is not valid: not every partition has its part")
-                    .remedy("run the same command again: what is missing is made anew"),
-            ),
-        }
+        Ok(())
     }
 
     /// As the server would name it: after its table.

@@ -113,10 +113,14 @@ impl Looking<'_> {
 
     async fn owned(&self, members: &[Member]) -> Result<Vec<Finding>> {
         let sql = "SELECT pg_catalog.pg_has_role(relowner, 'USAGE'), relrowsecurity AND pg_catalog.row_security_active(oid), \
-            relpersistence = 't' FROM pg_catalog.pg_class WHERE oid = $1";
+            pg_catalog.has_schema_privilege(relowner, $2::pg_catalog.text::pg_catalog.regnamespace, 'USAGE'), pg_catalog.pg_get_userbyid(relowner)::text \
+            FROM pg_catalog.pg_class WHERE oid = $1";
         let mut found = Vec::new();
         for member in members {
-            let row = self.session.query_one(sql, &[&member.oid]).await;
+            let row = self
+                .session
+                .query_one(sql, &[&member.oid, &quote(&self.source.vector_schema)])
+                .await;
             let row = row.map_err(on("asking whose the tables are"))?;
             let problem = |reason: &str, remedy: &str| {
                 let object = format!("table {}", member.display());
@@ -126,6 +130,13 @@ impl Looking<'_> {
                 found.push(problem(
                     "is not the role's own, so it may not change it",
                     "connect as its owner, or GRANT that role to the one that connects",
+                ));
+            }
+            if !row.get::<_, bool>(2) {
+                let (schema, owner) = (quote(&self.source.vector_schema), quote(row.get(3)));
+                found.push(problem(
+                    "is of a role that may not use the schema of pgvector: the trigger, which has its rights, would refuse every write",
+                    &format!("GRANT USAGE ON SCHEMA {schema} TO {owner}"),
                 ));
             }
             if row.get(1) {
@@ -252,6 +263,16 @@ impl Looking<'_> {
                     "rename it (ALTER TRIGGER … RENAME TO …), so that it sorts before ~pgv2rs",
                 );
             }
+            let rules: Vec<String> = row.get(8);
+            if !rules.is_empty() {
+                refuse(
+                    format!(
+                        "has rules for UPDATE that are enabled ALWAYS or REPLICA: {}",
+                        rules.join(", ")
+                    ),
+                    "ALTER TABLE … DISABLE RULE for the time",
+                );
+            }
             if !ordinary.is_empty() && !self.replica {
                 refuse(
                     format!(
@@ -263,7 +284,7 @@ impl Looking<'_> {
             }
             if !always.is_empty() {
                 let reason = format!(
-                    "has triggers or rules that fire for every row of the fill, as they are enabled ALWAYS or REPLICA: {}",
+                    "has triggers that fire for every row of the fill, as they are enabled ALWAYS or REPLICA: {}",
                     always.join(", ")
                 );
                 let note = Finding::new(Severity::Note, object.clone(), reason);
@@ -421,7 +442,7 @@ pub(super) const HANGING: &str = "SELECT DISTINCT pg_catalog.pg_describe_object(
     WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY ($1) AND a.attname = ANY ($2) \
       AND i.relkind IS DISTINCT FROM 'i' AND i.relkind IS DISTINCT FROM 'I' AND (k.contype IS NULL OR k.contype <> 'n') \
       AND NOT (f.oid IS NOT NULL AND f.adrelid = a.attrelid AND f.adnum = a.attnum) \
-      AND NOT ($3 AND r.rulename = '_RETURN' AND v.relkind = 'v') ORDER BY 1, 2";
+      AND NOT ($3 AND r.oid IS NOT NULL AND v.relkind = 'v') ORDER BY 1, 2";
 
 /// Columns whose values have a row of one of the tables in them, at any depth: (column, table).
 const ROW_TYPES: &str = "WITH RECURSIVE t(oid, root) AS ( \
@@ -438,12 +459,12 @@ const SURROUNDINGS: &str = "SELECT ARRAY(SELECT DISTINCT p.pubname::text FROM pg
     ARRAY(SELECT t.tgname::text FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled <> 'D' AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0), \
     ARRAY(SELECT t.tgname::text FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled = 'O' AND t.tgtype & 16 <> 0 \
       UNION ALL SELECT r.rulename::text FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2' AND r.ev_enabled = 'O'), \
-    ARRAY(SELECT t.tgname::text FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('A', 'R') AND t.tgtype & 16 <> 0 \
-      UNION ALL SELECT r.rulename::text FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2' AND r.ev_enabled IN ('A', 'R')), \
+    ARRAY(SELECT t.tgname::text FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('A', 'R') AND t.tgtype & 16 <> 0), \
     ARRAY(SELECT i.relname::text FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid JOIN pg_catalog.pg_am m ON m.oid = i.relam \
       WHERE x.indrelid = c.oid AND m.amname = 'vectors'), \
     EXISTS (SELECT FROM pg_catalog.pg_subscription_rel s WHERE s.srrelid = c.oid), \
-    ARRAY(SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND NOT k.convalidated), c.reloftype <> 0 \
+    ARRAY(SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'c' AND NOT k.convalidated), c.reloftype <> 0, \
+    ARRAY(SELECT r.rulename::text FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2' AND r.ev_enabled IN ('A', 'R')) \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
 
 /// NOT NULL, default, statistics target, storage, options, comment, and the column's own privileges.

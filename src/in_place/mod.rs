@@ -112,6 +112,11 @@ pub async fn run(options: &InPlaceOptions) -> Result<Ended> {
     if options.undo {
         return undo(options, &known, ledger, begun).await;
     }
+    if ledger.is_some() {
+        for line in begun.iter().filter(|l| l.state < State::Swapped) {
+            guard::let_go(options, session, &line.unit).await?;
+        }
+    }
     refuse_others(options, session, &begun).await?;
     let (units, findings) = planned(options, session, &known).await?;
     let plan = plan_report(options, session, &known, (&begun, &units), findings).await?;
@@ -270,11 +275,41 @@ async fn planned(
             Some(finding) => findings.push(finding),
         }
     }
+    findings.extend(shared_views(&mut units));
     if options.method == Method::AlterType {
         findings.extend(overlapping(session, &mut units).await?);
     }
     findings.sort_by_key(|f| std::cmp::Reverse(f.severity));
     Ok((units, findings))
+}
+
+/// A view over two tables that change would be made again between them, over columns of both kinds.
+fn shared_views(units: &mut Vec<Unit>) -> Vec<Finding> {
+    let all: Vec<(u32, u32)> = units
+        .iter()
+        .flat_map(|u| u.views.iter().map(|v| (v.oid, u.root)))
+        .collect();
+    let shared = |oid: u32| all.iter().filter(|(o, _)| *o == oid).count() > 1;
+    let mut findings: Vec<Finding> = Vec::new();
+    for view in units
+        .iter()
+        .flat_map(|u| &u.views)
+        .filter(|v| shared(v.oid))
+    {
+        let object = format!("view {}", view.name);
+        if findings.iter().any(|f| f.object == object) {
+            continue;
+        }
+        let reason = "stands over several tables that change, one after another";
+        let finding = Finding::new(Severity::Decision, object, reason);
+        findings.push(finding.remedy(format!(
+            "before: DROP VIEW {}; after all: {}. With --allow-findings its tables stay as they are",
+            view.name,
+            view.make.join("; ")
+        )));
+    }
+    units.retain(|u| !u.views.iter().any(|v| shared(v.oid)));
+    findings
 }
 
 /// A table that is rewritten twice would have an index of PGVecto.rs the second time.
@@ -436,7 +471,7 @@ async fn one(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> Result<Option<
     if let Some(line) = &line
         && !guard::is_there(&session, unit).await?
     {
-        undo::gone(&session, line).await?;
+        undo::gone(work, &session, line).await?;
         return Ok(None);
     }
     let (state, verified) = line

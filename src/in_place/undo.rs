@@ -2,7 +2,7 @@
 
 use super::Work;
 use super::add_column::run;
-use super::guard::{is_there, strays};
+use super::guard::{is_there, let_go, strays};
 use super::indexes::{self, Under};
 use super::lock::locked;
 use super::unit::Unit;
@@ -23,7 +23,7 @@ pub(super) async fn undo(work: &Work<'_>, line: &Line) -> Result<()> {
     }
     let session = work.connect().await?;
     if !is_there(&session, unit).await? {
-        return gone(&session, line).await;
+        return gone(work, &session, line).await;
     }
     if line.state != State::Undoing {
         let body = async || {
@@ -63,6 +63,18 @@ pub(super) async fn undo(work: &Work<'_>, line: &Line) -> Result<()> {
     }
     crate::fail::point("undoing");
     if line.drops {
+        let members = unit.members(&session).await?;
+        let away = unit
+            .indexes
+            .iter()
+            .filter(|i| i.of_pgvector && !members.iter().any(|m| m.oid == i.table));
+        for index in away {
+            tracing::warn!(
+                "{} is of a table that has left the tree, and is not made again: {}",
+                index.display(),
+                index.before
+            );
+        }
         indexes::build(work, &session, unit, Under::Before).await?;
     }
     crate::ledger::in_place::forget(&session, line.id).await?;
@@ -71,9 +83,9 @@ pub(super) async fn undo(work: &Work<'_>, line: &Line) -> Result<()> {
 }
 
 /// Of a table that was dropped nothing is left but the function and the line.
-pub(super) async fn gone(session: &Session, line: &Line) -> Result<()> {
+pub(super) async fn gone(work: &Work<'_>, session: &Session, line: &Line) -> Result<()> {
     let unit: &Unit = &line.unit;
-    strays(session, unit, &[]).await?;
+    let_go(work.options, session, unit).await?;
     run(
         session,
         &format!("DROP FUNCTION IF EXISTS {}()", unit.function()),

@@ -4,7 +4,7 @@
 use dialect::dump::{Entry, ObjectId};
 use dialect::rewrite::Context;
 use serde::{Deserialize, Serialize};
-use tokio_postgres::Client;
+use tokio_postgres::{Client, Row};
 
 use super::add_column::run;
 use super::unit::{Column, Member, Unit};
@@ -51,6 +51,18 @@ pub(super) async fn read(
             "drop it before, and make it again after; with --allow-findings the table stays as it is",
         ));
     }
+    // A rule of one view that writes to another needs it too, and circles have no order.
+    if rows.iter().any(|r| r.get::<_, i32>(6) >= 100) {
+        whole = false;
+        let finding = Finding::new(
+            Severity::Decision,
+            "views over the columns",
+            "need each other in a circle",
+        );
+        findings.push(finding.remedy(
+            "drop them before, and make them again after; with --allow-findings the table stays as it is",
+        ));
+    }
     let mut context = context.clone();
     for member in members {
         let changes = columns.iter().map(|c| (c.old.clone(), c.change));
@@ -79,11 +91,17 @@ pub(super) async fn read(
         views.push(View {
             oid,
             name: row.get(3),
-            before: entry.statements.join("; "),
+            before: before(row),
             make,
         });
     }
     Ok((views, whole))
+}
+
+/// All that the server says of it.
+fn before(row: &Row) -> String {
+    let (own, around): (Vec<String>, Vec<String>) = (row.get(4), row.get(5));
+    [own, around].concat().join("; ")
 }
 
 /// Before the columns change. One that is not as it was in the plan would not be made again as it is.
@@ -95,10 +113,7 @@ pub(super) async fn drop_all(session: &Session, unit: &Unit, members: &[Member])
     let names: Vec<&str> = unit.columns.iter().map(|c| c.old.as_str()).collect();
     let rows = session.query(VIEWS, &[&oids, &names]).await;
     let rows = rows.map_err(on("reading the views over the columns"))?;
-    let now: Vec<(u32, String)> = rows
-        .iter()
-        .map(|r| (r.get(0), r.get::<_, Vec<String>>(4).join("; ")))
-        .collect();
+    let now: Vec<(u32, String)> = rows.iter().map(|r| (r.get(0), before(r))).collect();
     let then: Vec<(u32, String)> = unit
         .views
         .iter()
@@ -119,8 +134,22 @@ pub(super) async fn drop_all(session: &Session, unit: &Unit, members: &[Member])
 }
 
 pub(super) async fn make_all(session: &Session, unit: &Unit) -> Result<()> {
-    for statement in unit.views.iter().flat_map(|v| &v.make) {
-        run(session, statement).await?;
+    for view in &unit.views {
+        let mut statements = view.make.iter();
+        if let Some(create) = statements.next() {
+            run(session, create).await?;
+        }
+        // What default privileges have given it, it had not.
+        let sql = "SELECT DISTINCT CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(x.grantee)) END \
+            FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) x WHERE c.oid = $1::pg_catalog.text::pg_catalog.regclass AND x.grantee <> c.relowner";
+        let given = session.query(sql, &[&view.name]).await;
+        for row in given.map_err(on("looking at a view's privileges"))? {
+            let who: String = row.get(0);
+            run(session, &format!("REVOKE ALL ON {} FROM {who}", view.name)).await?;
+        }
+        for statement in statements {
+            run(session, statement).await?;
+        }
     }
     Ok(())
 }
@@ -131,7 +160,7 @@ const VIEWS: &str = "WITH RECURSIVE v(oid, level) AS ( \
         JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objid AND r.rulename = '_RETURN' \
         WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY ($1) AND a.attname = ANY ($2) \
       UNION SELECT r.ev_class, v.level + 1 FROM v JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = v.oid \
-        JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objid AND r.rulename = '_RETURN' AND r.ev_class <> v.oid) \
+        JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objid AND r.ev_class <> v.oid WHERE v.level < 100) \
     SELECT c.oid, n.nspname::text, c.relname::text, pg_catalog.format('%I.%I', n.nspname, c.relname), \
       ARRAY[pg_catalog.format('CREATE VIEW %I.%I%s AS %s', n.nspname, c.relname, \
         (SELECT ' WITH (' || pg_catalog.string_agg(o, ', ') || ')' FROM unnest(c.reloptions) o), pg_catalog.rtrim(pg_catalog.btrim(pg_catalog.pg_get_viewdef(c.oid)), ';'))] \
@@ -150,7 +179,7 @@ const VIEWS: &str = "WITH RECURSIVE v(oid, level) AS ( \
       || ARRAY(SELECT CASE d.objsubid WHEN 0 THEN pg_catalog.format('COMMENT ON VIEW %I.%I IS %L', n.nspname, c.relname, d.description) \
         ELSE pg_catalog.format('COMMENT ON COLUMN %I.%I.%I IS %L', n.nspname, c.relname, a.attname, d.description) END \
         FROM pg_catalog.pg_description d LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = d.objoid AND a.attnum = d.objsubid \
-        WHERE d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objoid = c.oid ORDER BY d.objsubid) \
+        WHERE d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objoid = c.oid ORDER BY d.objsubid), v.level \
     FROM (SELECT oid, max(level) AS level FROM v GROUP BY oid) v JOIN pg_catalog.pg_class c ON c.oid = v.oid JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
     WHERE c.relkind = 'v' ORDER BY v.level, c.oid";
 
@@ -161,7 +190,7 @@ const OTHERS: &str = "SELECT DISTINCT pg_catalog.pg_describe_object(CASE WHEN r.
       ('pg_catalog.pg_type'::pg_catalog.regclass, c.reltype), ('pg_catalog.pg_type'::pg_catalog.regclass, (SELECT t.typarray FROM pg_catalog.pg_type t WHERE t.oid = c.reltype))) \
     LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objid \
     LEFT JOIN pg_catalog.pg_class u ON u.oid = r.ev_class \
-    WHERE c.oid = ANY ($1) AND d.deptype <> 'i' AND NOT (r.oid IS NOT NULL AND u.relkind = 'v' AND u.oid = ANY ($1)) \
+    WHERE c.oid = ANY ($1) AND d.deptype <> 'i' AND NOT (r.oid IS NOT NULL AND u.oid = ANY ($1)) \
       AND NOT (d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.oid = d.objid AND t.tgrelid = c.oid)) \
       AND NOT (d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND EXISTS (SELECT FROM pg_catalog.pg_attrdef f WHERE f.oid = d.objid AND f.adrelid = c.oid)) \
       AND NOT (d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.deptype IN ('i', 'a')) ORDER BY 1, 2";

@@ -13,7 +13,7 @@ const TABLE: &str = "CREATE TABLE IF NOT EXISTS pgv2rs.in_place (id int8 GENERAT
     stamp text, verified int8 NOT NULL DEFAULT 0, begun timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), ended timestamptz)";
 
 /// Where a table stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
     /// The new columns are there, and kept in step.
     Kept,

@@ -41,6 +41,8 @@ fn pgvector_goes_when_nothing_hangs_on_it_and_old_queries_go_on() {
     );
     assert_eq!(catalog, both.catalog());
     both.change(&[]);
+    both.exec("CREATE FUNCTION old() RETURNS void LANGUAGE plpgsql AS 'DECLARE x public.vector; BEGIN END'");
+    done(&both.place, &["--dry-run"]).says(&["bodies that may speak of pgvector", "old()"]);
     done(&both.place, &["--dry-run"]).says(&["would be done", "DROP EXTENSION vector"]);
     assert_eq!(
         both.one("SELECT count(*) FROM pg_extension WHERE extname = 'vector'"),
@@ -74,6 +76,12 @@ fn a_search_path_is_extended_where_the_user_says_and_nowhere_else() {
     both.change(&[]);
     let database = both.place.database.clone();
     both.exec(&format!("ALTER ROLE {} IN DATABASE \"{database}\" SET search_path = \"Od,d \"\"s\", \"$user\", public", role.quoted()));
+    let nobody = finish(&both.place, &["--search-path", "role=nobody_of_this_name"]);
+    nobody.refused(4, &["does not exist"]);
+    assert_eq!(
+        both.one("SELECT count(*) FROM pg_extension WHERE extname = 'vector'"),
+        "1"
+    );
     let name = format!("role={}", role.quoted());
     let outcome = done(&both.place, &["--keep-pgvector", "--search-path", &name]);
     outcome.says(&["real[] = real[] is ambiguous", "ALTER ROLE"]);

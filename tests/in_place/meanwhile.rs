@@ -290,3 +290,52 @@ fn checks_not_valid_and_typed_tables_are_findings() {
     let both = Both::with("CREATE TYPE ty AS (v vector(1)); CREATE TABLE typed OF ty");
     both.run(&[]).refused(2, &["composite type (OF)"]);
 }
+
+/// Deeper trees: a part of a part that comes, and a part with parts that goes.
+#[test]
+fn trees_of_trees_may_change_while_the_rows_are_filled() {
+    let tree = "CREATE TABLE p (id int, v vector(1) NOT NULL) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (1000) PARTITION BY RANGE (id);
+        CREATE TABLE p1a PARTITION OF p1 FOR VALUES FROM (0) TO (500); CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (1000) TO (2000);
+        CREATE INDEX near ON p USING hnsw (v vector_l2_ops) WITH (m = 4, ef_construction = 10); INSERT INTO p SELECT i, ARRAY[i]::real[]::vector FROM generate_series(1, 400) i;";
+    for sql in [
+        "CREATE TABLE p1b PARTITION OF p1 FOR VALUES FROM (500) TO (1000); INSERT INTO p VALUES (700, '[7]')",
+        "ALTER TABLE p DETACH PARTITION p1; INSERT INTO p1 VALUES (3, '[3]')",
+    ] {
+        for end in [&["--drop-old-index"][..], &["--undo"]] {
+            let both = Both::with(tree);
+            both.killed_at("filled", &["--drop-old-index"]);
+            both.exec(sql);
+            both.change(&[end, &["--table", "p"]].concat());
+            both.assert_tidy();
+            let method = if end == ["--undo"] { "hnsw" } else { "vectors" };
+            assert_eq!(both.indexes("p"), [format!("near|{method}|t")], "{sql}");
+            if sql.contains("DETACH") {
+                assert_eq!(both.type_of("p1a", "v"), "vector(1)", "{sql}");
+                both.exec("INSERT INTO p1 VALUES (4, '[4]')");
+            } else {
+                assert_eq!(both.one("SELECT count(v) FROM p"), "401");
+            }
+        }
+    }
+}
+
+/// The trigger would refuse every write.
+#[test]
+fn an_owner_without_a_right_on_pgvectors_schema_is_found_in_the_plan() {
+    let role = Role::create(&[Place::target()], "");
+    let both = Both::with("");
+    both.exec(&format!(
+        "CREATE SCHEMA ext; ALTER EXTENSION vector SET SCHEMA ext; CREATE TABLE t (h ext.halfvec(2)); ALTER TABLE t OWNER TO {}",
+        role.quoted()
+    ));
+    both.run(&[]).refused(
+        2,
+        &[
+            "may not use the schema of pgvector",
+            "GRANT USAGE ON SCHEMA \"ext\"",
+        ],
+    );
+    both.exec(&format!("GRANT USAGE ON SCHEMA ext TO {}", role.quoted()));
+    both.change(&[]);
+    both.exec("DROP SCHEMA pgv2rs CASCADE");
+}

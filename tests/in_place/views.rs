@@ -81,3 +81,41 @@ fn a_view_that_is_changed_meanwhile_is_not_overwritten() {
         "40"
     );
 }
+
+#[test]
+fn what_a_view_had_not_it_does_not_get_and_what_changes_meanwhile_is_kept() {
+    let role = Role::create(&[Place::target()], "");
+    let both = Both::with(&views("CURRENT_USER"));
+    let default = format!(
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO {}",
+        role.quoted()
+    );
+    both.exec(&default);
+    both.killed_at("filled", &["--recreate-views"]);
+    both.exec(&format!("GRANT SELECT ON a TO {}", role.quoted()));
+    both.run(&["--recreate-views"])
+        .refused(4, &["not what they were in the plan"]);
+    both.exec(&format!("REVOKE SELECT ON a FROM {}", role.quoted()));
+    both.change(&["--recreate-views"]);
+    let may = format!(
+        "SELECT has_table_privilege('{}', '\"B \"\"b\"', 'SELECT')",
+        role.name
+    );
+    assert_eq!(both.one(&may), "f");
+    both.exec(&default.replace("GRANT", "REVOKE").replace(" TO ", " FROM "));
+}
+
+#[test]
+fn a_view_over_two_tables_that_change_is_a_finding() {
+    let both = Both::with(
+        "CREATE TABLE t (id int, v vector(1)); CREATE TABLE u (id int, v vector(1)); CREATE VIEW w AS SELECT t.v <-> u.v AS d FROM t JOIN u USING (id)",
+    );
+    both.run(&["--recreate-views"]).refused(
+        2,
+        &[
+            "view public.w",
+            "stands over several tables",
+            "DROP VIEW public.w",
+        ],
+    );
+}
