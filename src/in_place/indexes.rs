@@ -318,8 +318,7 @@ impl Making<'_> {
         let half = there == Some(false) && !index.partitioned;
         let name = quote_qualified(&index.schema, name);
         if half {
-            let drop = format!("DROP INDEX CONCURRENTLY {name}");
-            run(self.session, &drop).await?;
+            self.drop(&name, index).await?;
         }
         if half || there.is_none() {
             tracing::info!("building {}", index.display());
@@ -358,6 +357,15 @@ impl Making<'_> {
         match partitioned {
             true => self.briefly(statement).await,
             false => run(self.session, statement).await,
+        }
+    }
+
+    /// One that was not built to its end. PGVecto.rs's is gone at the first of the commits that CONCURRENTLY makes, while writers still write to it, and
+    /// each of their statements fails.
+    async fn drop(&self, name: &str, index: &Index) -> Result<()> {
+        match index.vector && self.under != Under::Before {
+            true => self.briefly(&format!("DROP INDEX {name}")).await,
+            false => run(self.session, &format!("DROP INDEX CONCURRENTLY {name}")).await,
         }
     }
 
@@ -408,7 +416,7 @@ impl Making<'_> {
                 let there = state(self.session, &part, &temporary).await?;
                 let half = there == Some(false) && !partitioned;
                 if half {
-                    run(self.session, &format!("DROP INDEX CONCURRENTLY {quoted}")).await?;
+                    self.drop(&quoted, index).await?;
                 }
                 if half || there.is_none() {
                     let (how, only) = if partitioned {
