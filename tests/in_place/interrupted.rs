@@ -1,5 +1,6 @@
 //! Killed at each step: the same command goes on, or --undo leaves everything as it was. What was done to the tables meanwhile is noticed.
 
+use super::common::wait_until;
 use super::{Both, METHODS};
 
 const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, v vector(3) NOT NULL DEFAULT '[1,2,3]', s sparsevec(3), note text); COMMENT ON COLUMN t.v IS 'old';
@@ -208,4 +209,19 @@ fn partitions_may_come_meanwhile() {
     assert_eq!(both.one("SELECT count(*) FROM p3"), "101");
     assert_eq!(both.indexes("p"), ["parts|vectors|t"]);
     both.assert_tidy();
+}
+
+/// Killed in the middle of a build, which waits for an older snapshot.
+#[test]
+fn an_index_that_is_half_built_is_made_anew() {
+    let both = Both::with(TABLE);
+    let reader = both.place.session();
+    reader.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM p");
+    let running = both.start(&["--table", "t"]);
+    let half = "SELECT count(*) FROM pg_index x JOIN pg_class c ON c.oid = x.indexrelid WHERE c.relname LIKE 'pgv2rs%' AND NOT x.indisvalid";
+    wait_until("an index is half built", || both.one(half) == "1");
+    running.kill();
+    reader.exec("COMMIT");
+    both.change(&[]);
+    assert_changed(&both, "half built");
 }
