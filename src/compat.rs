@@ -31,11 +31,11 @@ pub async fn add(
         return Ok(());
     }
     let taken = taken_on_source(source, name).await?;
-    let is_there = |o: &Object| there.objects.contains(&o.name) || taken.contains(&o.name);
-    let (skipped, new): (Vec<Object>, Vec<Object>) = wanted.into_iter().partition(is_there);
-    let (casts, new): (Vec<Object>, Vec<Object>) = new
-        .into_iter()
-        .partition(|o| matches!(o.kind, Kind::Cast | Kind::Aggregate) && !there.owns_types);
+    let Parted {
+        skipped,
+        casts,
+        new,
+    } = parted(wanted, &there, &taken);
     let notes = notes(&skipped, &casts, &new, sparse(plan));
     let object = format!("schema {}", catalog::ident(name));
     let note = |(reason, remedy)| Finding::new(Severity::Note, &object, reason).remedy(remedy);
@@ -54,6 +54,26 @@ pub async fn add(
     Ok(())
 }
 
+/// What is there already, what only the owner of PGVecto.rs's types may make, and what is to be made.
+struct Parted {
+    skipped: Vec<Object>,
+    casts: Vec<Object>,
+    new: Vec<Object>,
+}
+
+fn parted(wanted: Vec<Object>, there: &There, taken: &[String]) -> Parted {
+    let is_there = |o: &Object| there.objects.contains(&o.name) || taken.contains(&o.name);
+    let (skipped, new): (Vec<Object>, Vec<Object>) = wanted.into_iter().partition(is_there);
+    let (casts, new) = new
+        .into_iter()
+        .partition(|o| matches!(o.kind, Kind::Cast | Kind::Aggregate) && !there.owns_types);
+    Parted {
+        skipped,
+        casts,
+        new,
+    }
+}
+
 /// Makes them at once, in the caller's transaction. Out: how many, and what there is to say.
 pub async fn make(session: &Session, name: &str) -> Result<(usize, Vec<String>)> {
     let wanted = objects(name);
@@ -67,11 +87,11 @@ pub async fn make(session: &Session, name: &str) -> Result<(usize, Vec<String>)>
     let taken = taken_on_source(session, name)
         .await
         .map_err(Error::of_one_server)?;
-    let is_there = |o: &Object| there.objects.contains(&o.name) || taken.contains(&o.name);
-    let (skipped, new): (Vec<Object>, Vec<Object>) = wanted.into_iter().partition(is_there);
-    let (casts, new): (Vec<Object>, Vec<Object>) = new
-        .into_iter()
-        .partition(|o| matches!(o.kind, Kind::Cast | Kind::Aggregate) && !there.owns_types);
+    let Parted {
+        skipped,
+        casts,
+        new,
+    } = parted(wanted, &there, &taken);
     if !there.schema {
         let made = session.batch_execute(&new_schema(name)).await;
         made.map_err(failed("the schema for pgvector's names"))?;

@@ -10,16 +10,21 @@ pub struct Waits {
     pub holders: Option<String>,
 }
 
+/// How a row of pg_stat_activity is named to people, in SQL.
+pub const PROCESS: &str = "pg_catalog.format('process %s (%s, %s, since %s)', b.pid, b.usename, \
+    coalesce(nullif(b.application_name, ''), 'no application_name'), pg_catalog.date_trunc('second', b.xact_start))";
+
 /// What a session waits for, as its server says; None where that does not answer.
 pub async fn waits(client: &Client, pid: i32) -> Option<Waits> {
-    let sql = "SELECT coalesce(nullif(pg_catalog.concat_ws(' ', a.wait_event_type, a.wait_event), ''), 'nothing'), \
-        (SELECT pg_catalog.string_agg(pg_catalog.format('process %s (%s, %s, since %s)', b.pid, b.usename, \
-          coalesce(nullif(b.application_name, ''), 'no application_name'), pg_catalog.date_trunc('second', b.xact_start)), ', ') \
+    let sql = format!(
+        "SELECT coalesce(nullif(pg_catalog.concat_ws(' ', a.wait_event_type, a.wait_event), ''), 'nothing'), \
+        (SELECT pg_catalog.string_agg({PROCESS}, ', ') \
           FROM pg_catalog.pg_stat_activity b WHERE b.pid = ANY (pg_catalog.pg_blocking_pids(a.pid))) \
-        FROM pg_catalog.pg_stat_activity a WHERE a.pid = $1";
+        FROM pg_catalog.pg_stat_activity a WHERE a.pid = $1"
+    );
     let pid: &(dyn tokio_postgres::types::ToSql + Sync) = &pid;
     let asked = [pid];
-    let asked = client.query_opt(sql, &asked);
+    let asked = client.query_opt(&sql, &asked);
     let row = tokio::time::timeout(Duration::from_secs(10), asked).await;
     let Some(row) = row.ok()?.ok()? else {
         return Some(Waits {

@@ -15,6 +15,7 @@ use crate::cli::Method;
 use crate::connect::{Session, literal, quote, quote_qualified};
 use crate::error::{Error, Result, Side};
 use crate::ledger::in_place::{Line, State};
+use crate::waiting::PROCESS;
 
 /// So often a trigger may have been touched between a comparison and its swap.
 const COMPARED_AGAIN: u32 = 5;
@@ -29,8 +30,8 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
     let mut changed = Changed::of(unit, Method::AddColumn);
     if work.options.drop_old_index && !line.drops {
         work.ledger.in_place_drops(line.id).await?;
-        drop_old_indexes(work, &session, unit).await?;
-    } else if line.drops {
+    }
+    if work.options.drop_old_index || line.drops {
         drop_old_indexes(work, &session, unit).await?;
     }
     crate::fail::point("old-index-dropped");
@@ -49,7 +50,7 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
         let stamp = sound_stamp(&session, unit).await?;
         changed.verified_rows = compare(&session, unit, &work.casts).await?;
         work.ledger
-            .in_place_verified(line.id, &stamp, changed.verified_rows)
+            .in_place_verified(line.id, changed.verified_rows)
             .await?;
         crate::fail::point("compared");
         older_snapshots(work, &session, unit, &looked).await?;
@@ -130,8 +131,7 @@ async fn stand(session: &Session, unit: &Unit, fact: &Fact) -> Result<()> {
     for statement in standing(fact, name) {
         run(session, &statement).await?;
     }
-    default(session, unit, fact, name).await?;
-    Ok(())
+    default(session, unit, fact, name).await
 }
 
 /// The default as a literal of the new type.
@@ -346,10 +346,10 @@ async fn older_snapshots(
         if left.is_empty() {
             return Ok(());
         }
-        let sql = "SELECT coalesce(pg_catalog.string_agg(pg_catalog.format('process %s (%s, %s, since %s)', pid, usename, \
-              coalesce(nullif(application_name, ''), 'no application_name'), pg_catalog.date_trunc('second', xact_start)), ', '), 'processes that have just ended') \
-            FROM pg_catalog.pg_stat_activity WHERE pid = ANY ($1)";
-        let row = session.query_one(sql, &[&left]).await;
+        let sql = format!(
+            "SELECT coalesce(pg_catalog.string_agg({PROCESS}, ', '), 'processes that have just ended') FROM pg_catalog.pg_stat_activity b WHERE b.pid = ANY ($1)"
+        );
+        let row = session.query_one(&sql, &[&left]).await;
         let holders: String = row.map_err(on("asking for old snapshots"))?.get(0);
         if since.elapsed() >= work.options.retry_for {
             return Err(Error::new(

@@ -31,9 +31,7 @@ async fn of_member(
 ) -> Result<u64> {
     let attempt = format!("comparing the new columns of {}", member.display());
     let failed = |e: tokio_postgres::Error| Error::new(Side::Target, attempt.clone()).because(e);
-    let size = "SELECT pg_catalog.pg_relation_size($1::pg_catalog.oid) / pg_catalog.current_setting('block_size')::int8";
-    let size = session.query_one(size, &[&member.oid]).await;
-    let blocks: i64 = size.map_err(failed)?.get(0);
+    let blocks = member.blocks(session).await?;
     let differs = differs(unit, casts)?;
     let mut rows = 0;
     let mut at = 0;

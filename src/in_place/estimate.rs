@@ -74,10 +74,7 @@ pub(super) async fn estimate(
     };
     let rows: i64 = members.iter().map(|m| m.rows_estimate.max(0)).sum();
     let failed = |e: tokio_postgres::Error| {
-        let attempt = format!(
-            "trying the change on some rows of {}; nothing was written",
-            member.display()
-        );
+        let attempt = format!("measuring the change on some rows of {}", member.display());
         Error::new(Side::Target, attempt).because(e)
     };
     session.batch_execute("BEGIN").await.map_err(failed)?;

@@ -127,15 +127,9 @@ impl Fill<'_> {
         Ok(row.map_err(self.failed())?.get(0))
     }
 
-    async fn blocks(&self) -> Result<i64> {
-        let sql = "SELECT pg_catalog.pg_relation_size($1::pg_catalog.oid) / pg_catalog.current_setting('block_size')::int8";
-        let row = self.session.query_one(sql, &[&self.member.oid]).await;
-        Ok(row.map_err(self.failed())?.get(0))
-    }
-
     /// Once over the blocks that are there now: what is written after has passed the trigger.
     async fn pass(&self, filled: &mut Filled) -> Result<()> {
-        let blocks = self.blocks().await?;
+        let blocks = self.member.blocks(self.session).await?;
         let every = (blocks / VACUUM_EVERY).max(1);
         let (mut at, mut width, mut vacuumed) = (0, 1_i64, 0);
         let (started, mut line) = (Instant::now(), Instant::now());

@@ -8,6 +8,7 @@ use super::unit::Unit;
 use super::{Work, on};
 use crate::connect::Session;
 use crate::error::{Error, Result, Side};
+use crate::waiting::PROCESS;
 
 /// How it went.
 pub(super) struct Held {
@@ -114,10 +115,10 @@ async fn once<T>(
 
 async fn holders(session: &Session, unit: &Unit) -> Result<Option<String>> {
     let members: Vec<u32> = unit.members(session).await?.iter().map(|m| m.oid).collect();
-    let sql = "SELECT pg_catalog.string_agg(DISTINCT pg_catalog.format('process %s (%s, %s, since %s)', a.pid, a.usename, \
-          coalesce(nullif(a.application_name, ''), 'no application_name'), pg_catalog.date_trunc('second', a.xact_start)), ', ') \
-        FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid) \
-        WHERE l.granted AND l.relation = ANY ($1) AND a.pid <> pg_catalog.pg_backend_pid()";
-    let row = session.query_one(sql, &[&members]).await;
+    let sql = format!(
+        "SELECT pg_catalog.string_agg(DISTINCT {PROCESS}, ', ') FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity b USING (pid) \
+        WHERE l.granted AND l.relation = ANY ($1) AND b.pid <> pg_catalog.pg_backend_pid()"
+    );
+    let row = session.query_one(&sql, &[&members]).await;
     Ok(row.map_err(on("asking who holds the lock"))?.get(0))
 }

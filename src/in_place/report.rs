@@ -68,17 +68,21 @@ pub struct Report {
     pub verified: bool,
 }
 
+fn heading(target: &Server) -> String {
+    let mut out = String::new();
+    line(
+        &mut out,
+        format_args!(
+            "\n{}: PostgreSQL {}, {}",
+            target.place, target.postgres, target.extension
+        ),
+    );
+    out
+}
+
 impl Report {
     pub fn text(&self) -> String {
-        let mut out = String::new();
-        let target = &self.target;
-        line(
-            &mut out,
-            format_args!(
-                "\n{}: PostgreSQL {}, {}",
-                target.place, target.postgres, target.extension
-            ),
-        );
+        let mut out = heading(&self.target);
         line(
             &mut out,
             format_args!(
@@ -128,8 +132,7 @@ fn changed(out: &mut String, table: &Changed) {
                 count_of(
                     usize::try_from(filled.batches).unwrap_or(usize::MAX),
                     "batch"
-                )
-                .replace("batchs", "batches"),
+                ),
                 filled.seconds,
                 filled.longest_batch_seconds * 1e3
             ),
@@ -216,15 +219,7 @@ impl Planned {
 
 impl PlanReport {
     pub fn text(&self) -> String {
-        let mut out = String::new();
-        let target = &self.target;
-        line(
-            &mut out,
-            format_args!(
-                "\n{}: PostgreSQL {}, {}",
-                target.place, target.postgres, target.extension
-            ),
-        );
+        let mut out = heading(&self.target);
         line(
             &mut out,
             format_args!(

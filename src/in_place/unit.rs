@@ -98,14 +98,26 @@ pub struct Member {
     pub rows_estimate: i64,
 }
 
+/// For people.
+fn shown(schema: &str, name: &str) -> String {
+    let ident = crate::catalog::ident;
+    format!("{}.{}", ident(schema), ident(name))
+}
+
 impl Member {
     pub fn quoted(&self) -> String {
         quote_qualified(&self.schema, &self.name)
     }
 
     pub fn display(&self) -> String {
-        let ident = crate::catalog::ident;
-        format!("{}.{}", ident(&self.schema), ident(&self.name))
+        shown(&self.schema, &self.name)
+    }
+
+    /// Of its own file, without TOAST.
+    pub async fn blocks(&self, client: &Client) -> Result<i64> {
+        let sql = "SELECT pg_catalog.pg_relation_size($1::pg_catalog.oid) / pg_catalog.current_setting('block_size')::int8";
+        let row = client.query_one(sql, &[&self.oid]).await;
+        Ok(row.map_err(on("asking how large a table is"))?.get(0))
     }
 }
 
@@ -117,8 +129,7 @@ impl Column {
 
 impl Index {
     pub fn display(&self) -> String {
-        let ident = crate::catalog::ident;
-        format!("index {}.{}", ident(&self.schema), ident(&self.name))
+        format!("index {}", shown(&self.schema, &self.name))
     }
 }
 
@@ -134,8 +145,7 @@ impl Unit {
     }
 
     pub fn display(&self) -> String {
-        let ident = crate::catalog::ident;
-        format!("{}.{}", ident(&self.schema), ident(&self.name))
+        shown(&self.schema, &self.name)
     }
 
     /// The function of its trigger.

@@ -10,7 +10,7 @@ use crate::in_place::unit::Unit;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS pgv2rs.in_place (id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, program text NOT NULL, \
     root oid NOT NULL, \"table\" text NOT NULL, method text NOT NULL, state text NOT NULL, drops bool NOT NULL DEFAULT false, plan text NOT NULL, \
-    stamp text, verified int8 NOT NULL DEFAULT 0, begun timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), ended timestamptz)";
+    verified int8 NOT NULL DEFAULT 0, begun timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), ended timestamptz)";
 
 /// Where a table stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -78,14 +78,11 @@ impl Ledger {
         done.map(drop).map_err(on("writing the ledger"))
     }
 
-    pub async fn in_place_verified(&self, id: i64, stamp: &str, rows: u64) -> Result<()> {
-        let sql = "UPDATE pgv2rs.in_place SET state = $2, stamp = $3, verified = $4 WHERE id = $1";
+    pub async fn in_place_verified(&self, id: i64, rows: u64) -> Result<()> {
+        let sql = "UPDATE pgv2rs.in_place SET state = $2, verified = $3 WHERE id = $1";
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
         let state = State::Verified.text();
-        let done = self
-            .session
-            .execute(sql, &[&id, &state, &stamp, &rows])
-            .await;
+        let done = self.session.execute(sql, &[&id, &state, &rows]).await;
         done.map(drop).map_err(on("writing the ledger"))
     }
 }

@@ -434,7 +434,7 @@ fn servers(source: &Server, target: &Server) -> String {
 pub fn count_of(number: usize, what: &str) -> String {
     match (number, what) {
         (1, _) => format!("1 {what}"),
-        (_, "index") => format!("{number} indexes"),
+        (_, "index" | "batch") => format!("{number} {what}es"),
         _ => format!("{number} {what}s"),
     }
 }
