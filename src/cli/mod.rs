@@ -1,6 +1,8 @@
 //! In: the arguments and two environment variables. Out: `Options`, checked as far as text alone allows. What they mean for
 //! a given pair of servers is decided in `plan`.
 
+mod finish;
+mod in_place;
 mod options;
 mod values;
 
@@ -18,7 +20,7 @@ pub use options::{
     RoleMapping, SchemaSource, Scope, SearchPath, Task, Verify, VerifyOptions, Voice,
 };
 pub use values::names;
-use values::{compat_schema, longer_time, mapping, rate, role_mapping, search_path, size, time};
+use values::{compat_schema, longer_time, mapping, rate, role_mapping, size, time};
 
 /// Moves a database that uses pgvector to a cluster that runs PGVecto.rs: schema, rows, indexes, and the proof that
 /// nothing changed on the way.
@@ -166,7 +168,7 @@ enum Command {
     #[command(
         after_help = "Exit codes: 0 changed and verified, 1 a difference, 2 the command line or the plan, 4 the server failed, 130 stopped by the user"
     )]
-    InPlace(InPlaceArguments),
+    InPlace(in_place::Arguments),
 
     /// Clean up, when a move or a change in place is done and verified
     ///
@@ -175,7 +177,7 @@ enum Command {
     #[command(
         after_help = "Exit codes: 0 done, 2 the command line or the ledger, 4 the server refused, 130 stopped by the user"
     )]
-    Finish(FinishArguments),
+    Finish(finish::Arguments),
 
     /// Say how far the runs into a target are
     ///
@@ -200,103 +202,6 @@ struct TargetArguments {
         help_heading = "Where from, where to"
     )]
     target: Option<String>,
-}
-
-#[derive(Args, Debug)]
-struct InPlaceArguments {
-    #[command(flatten)]
-    to: TargetArguments,
-
-    #[command(flatten)]
-    what: What,
-
-    /// A new column beside the old one, or one rewrite of each table under a lock
-    #[arg(long, value_enum, default_value_t = Method::AddColumn, help_heading = "How it runs")]
-    method: Method,
-
-    /// The type that one column becomes: vector, vecf16, bvector, svector or real[] (repeatable)
-    #[arg(
-        long,
-        value_name = "SCHEMA.TABLE.COLUMN=TYPE",
-        help_heading = "What it becomes"
-    )]
-    map: Vec<String>,
-
-    /// Take back what was begun and is not swapped yet: the tables are as they were
-    #[arg(long, conflicts_with_all = ["map", "yes", "drop_old_index", "recreate_views"], help_heading = "How it runs")]
-    undo: bool,
-
-    /// With alter-type: yes, lock the tables for as long as the plan says
-    #[arg(long, help_heading = "How it runs")]
-    yes: bool,
-
-    /// Drop pgvector's indexes on the columns before the fill, as each row would enter them once more; searches have no index until the swap (--undo makes them again)
-    #[arg(long, help_heading = "How it runs")]
-    drop_old_index: bool,
-
-    /// Drop the views over the columns in the swap and make them again in PGVecto.rs's words; otherwise they are findings
-    #[arg(long, help_heading = "How it runs")]
-    recreate_views: bool,
-
-    /// Print the plan and write nothing
-    #[arg(long, help_heading = "How it runs")]
-    dry_run: bool,
-
-    /// With --dry-run: the plan for a person, or one JSON document
-    #[arg(long, value_enum, default_value_t = Output::Text, requires = "dry_run", help_heading = "How it runs")]
-    output: Output,
-
-    /// Go on although the plan has findings that need a decision; those tables stay as they are, those indexes go with the old column
-    #[arg(long, help_heading = "How it runs")]
-    allow_findings: bool,
-
-    /// Rows filled by one transaction at most; fewer where they take longer than a tenth of a second
-    #[arg(long, value_name = "N", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=10_000_000), help_heading = "How it runs")]
-    batch_rows: u32,
-
-    /// Fill no more than this of the new columns in a second (kB, MB, GB), so that the server has time for others
-    #[arg(long, value_name = "RATE", value_parser = rate, help_heading = "How it runs")]
-    throttle: Option<usize>,
-
-    /// How long a table's lock is waited for at a time: all others wait that long behind it (ms, s)
-    #[arg(long, value_name = "TIME", default_value = "300ms", value_parser = time, help_heading = "How it runs")]
-    lock_timeout: Duration,
-
-    /// How long a lock, or rows that others have locked, are tried again (s, min, h)
-    #[arg(long, value_name = "TIME", default_value = "10min", value_parser = time, help_heading = "How it runs")]
-    retry_for: Duration,
-
-    /// Threads with which PGVecto.rs builds one vector index [default: the cores of this machine]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65535), help_heading = "How it runs")]
-    index_threads: Option<u32>,
-
-    #[command(flatten)]
-    says: Says,
-}
-
-#[derive(Args, Debug)]
-struct FinishArguments {
-    #[command(flatten)]
-    to: TargetArguments,
-
-    /// Leave the extension vector where it is
-    #[arg(long, help_heading = "What is done")]
-    keep_pgvector: bool,
-
-    /// Make pgvector's operators, functions and type names in this schema, so that old queries run and use the index
-    #[arg(long, value_name = "SCHEMA", help_heading = "What is done")]
-    compat_operators: Option<String>,
-
-    /// Put the schema vectors behind a search_path: role=NAME, database or system. Better not: real[] = real[] is ambiguous then
-    #[arg(long, value_name = "PLACE", help_heading = "What is done")]
-    search_path: Option<String>,
-
-    /// Say what would be done, and do nothing
-    #[arg(long, help_heading = "What is done")]
-    dry_run: bool,
-
-    #[command(flatten)]
-    says: Loudness,
 }
 
 #[derive(Args, Debug)]
@@ -421,21 +326,11 @@ pub fn parse() -> Result<Task> {
         }
         Some(Command::InPlace(arguments)) => {
             nothing_before_the_command(&matches)?;
-            Ok(Task::InPlace(Box::new(in_place(arguments)?)))
+            Ok(Task::InPlace(Box::new(in_place::meaning(arguments)?)))
         }
         Some(Command::Finish(a)) => {
             nothing_before_the_command(&matches)?;
-            Ok(Task::Finish(Box::new(FinishOptions {
-                target: a.to.target()?,
-                keep_pgvector: a.keep_pgvector,
-                compat_operators: a
-                    .compat_operators
-                    .map(|name| compat_schema(&name, Format::Native))
-                    .transpose()?,
-                search_path: a.search_path.map(|place| search_path(&place)).transpose()?,
-                dry_run: a.dry_run,
-                voice: a.says.voice(),
-            })))
+            Ok(Task::Finish(Box::new(finish::meaning(a)?)))
         }
         Some(Command::Verify(verify)) => {
             nothing_before_the_command(&matches)?;
@@ -502,35 +397,6 @@ impl Loudness {
             log_format: self.log_format,
         }
     }
-}
-
-fn in_place(a: InPlaceArguments) -> Result<InPlaceOptions> {
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
-    if a.output == Output::Sql {
-        return Err(Error::new(Side::Plan, "reading the command line")
-            .because("a change in place is no script: its steps wait for each other")
-            .remedy("--output text or json"));
-    }
-    Ok(InPlaceOptions {
-        target: a.to.target()?,
-        scope: a.what.scope(),
-        method: a.method,
-        mappings: a.map.iter().map(|m| mapping(m)).collect::<Result<_>>()?,
-        undo: a.undo,
-        yes: a.yes,
-        drop_old_index: a.drop_old_index,
-        recreate_views: a.recreate_views,
-        dry_run: a.dry_run,
-        output: a.output,
-        allow_findings: a.allow_findings,
-        batch_rows: a.batch_rows,
-        throttle: a.throttle,
-        lock_timeout: a.lock_timeout,
-        retry_for: a.retry_for,
-        index_threads: a.index_threads.unwrap_or(cores.try_into().unwrap_or(1)),
-        voice: a.says.voice(),
-        report: a.says.report,
-    })
 }
 
 fn meaning(a: Arguments) -> Result<Options> {

@@ -2,11 +2,12 @@
 //! lock: no room beside the table's own copy, and no trigger. The rows are proved inside the same transaction, by a sum of hashes before and after.
 //! No table that is rewritten has an index of PGVecto.rs then, so rolling back harms nothing.
 
-use super::add_column::{default, plain, run, standing};
+use super::build::{self, Under};
+use super::facts::{default, plain, standing};
 use super::guard::as_planned;
-use super::indexes::{self, Under};
 use super::lock::locked;
 use super::report::Changed;
+use super::statement::run;
 use super::unit::{Column, Member, Unit};
 use super::{Work, on, views};
 use crate::cli::Method;
@@ -28,8 +29,8 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
         changed.swap_tries = held.tries;
     }
     crate::fail::point("altered");
-    changed.indexes = indexes::build(work, &session, unit, Under::Own).await?;
-    changed.weak_indexes = indexes::probed(&session, unit, Under::Own).await?;
+    changed.indexes = build::build(work, &session, unit, Under::Own).await?;
+    changed.weak_indexes = build::probed(&session, unit, Under::Own).await?;
     Ok(changed)
 }
 

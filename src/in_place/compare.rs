@@ -1,10 +1,6 @@
-//! In: a unit whose rows are all filled. Out: how many rows were compared, each new value with what its old one is by the casts back; and the
-//! stamp that the trigger, its function and the columns carry, by which the swap knows that all written since has passed the same trigger.
-
-use tokio_postgres::Client;
+//! In: a unit whose rows are all filled. Out: how many rows were compared, each new value with what its old one is by the casts back.
 
 use super::cast::Casts;
-use super::on;
 use super::unit::{Member, Unit};
 use crate::connect::{Session, quote};
 use crate::error::{Error, Result, Side};
@@ -73,24 +69,4 @@ fn differs(unit: &Unit, casts: &Casts<'_>) -> Result<String> {
     let all: std::result::Result<Vec<String>, String> = unit.columns.iter().map(one).collect();
     let all = all.map_err(Error::on(Side::Internal, "comparing the new columns"))?;
     Ok(all.join(" OR "))
-}
-
-/// What must not change between the comparison and the swap: the tables and their files, all triggers before their rows as they stand in the catalog, the
-/// function, and the columns. Who disables a trigger and enables it again, or rewrites a column, leaves another row behind.
-pub(super) async fn stamp(client: &Client, unit: &Unit) -> Result<String> {
-    let members: Vec<u32> = unit.members(client).await?.iter().map(|m| m.oid).collect();
-    let columns: Vec<&str> = unit
-        .columns
-        .iter()
-        .flat_map(|c| [c.old.as_str(), c.new.as_str()])
-        .collect();
-    let sql = "SELECT coalesce(pg_catalog.string_agg(pg_catalog.concat_ws(':', c.oid, c.relfilenode, t.said, a.said), ' ' ORDER BY c.oid), '') \
-        FROM pg_catalog.pg_class c \
-        LEFT JOIN LATERAL (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', g.oid, g.xmin, g.tgenabled, p.oid, p.xmin), ',' ORDER BY g.oid) AS said \
-          FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgtype & 3 = 3) t ON true \
-        LEFT JOIN LATERAL (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', b.attnum, b.atttypid, b.atttypmod, b.xmin), ',' ORDER BY b.attnum) AS said \
-          FROM pg_catalog.pg_attribute b WHERE b.attrelid = c.oid AND NOT b.attisdropped AND b.attname = ANY ($2)) a ON true \
-        WHERE c.oid = ANY ($1)";
-    let row = client.query_one(sql, &[&members, &columns]).await;
-    Ok(row.map_err(on("looking at the trigger"))?.get(0))
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::add_column::sound_stamp;
+use super::trigger::sound_stamp;
 use super::unit::{Member, Unit};
 use super::{Work, on};
 use crate::connect::{Session, quote};

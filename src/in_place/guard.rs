@@ -3,10 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use super::add_column::run;
 use super::cast::Casts;
-use super::look::{HANGING, TRIGGER, facts};
+use super::facts::facts;
+use super::look::HANGING;
 use super::on;
+use super::statement::run;
 use super::unit::{Fact, Index, Member, Unit};
 use crate::cli::InPlaceOptions;
 use crate::connect::{Session, quote};
@@ -98,17 +99,6 @@ pub(super) async fn as_planned(
         }
     }
     Ok(())
-}
-
-/// Triggers that fire after this program's before a row is written: they may change the vector once more.
-pub(super) async fn later_triggers(session: &Session, members: &[Member]) -> Result<Vec<String>> {
-    let sql = "SELECT DISTINCT t.tgname::text FROM pg_catalog.pg_trigger t WHERE t.tgrelid = ANY ($1) AND NOT t.tgisinternal \
-        AND t.tgenabled <> 'D' AND t.tgtype & 3 = 3 AND t.tgtype & 20 <> 0";
-    let oids: Vec<u32> = members.iter().map(|m| m.oid).collect();
-    let rows = session.query(sql, &[&oids]).await;
-    let rows = rows.map_err(on("looking at the triggers"))?;
-    let names = rows.iter().map(|r| r.get::<_, String>(0));
-    Ok(names.filter(|t| t.as_str() > TRIGGER).collect())
 }
 
 /// Tables that have left the tree with the trigger, or with a new column: they get rid of both, in the caller's transaction.

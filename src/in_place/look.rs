@@ -7,6 +7,7 @@ use dialect::rewrite::Context;
 use tokio_postgres::Client;
 
 use super::cast::Casts;
+use super::facts;
 use super::unit::{Column, Fact, Member, Unit, members};
 use super::views::{self, View};
 use super::{indexes, on};
@@ -72,11 +73,11 @@ impl Looking<'_> {
                 why: why.clone(),
             })
             .collect();
-        let mut facts = Vec::new();
+        let mut found = Vec::new();
         for member in &members {
-            facts.extend(self::facts(self.session, member, &columns, &casts, findings).await?);
+            found.extend(facts::facts(self.session, member, &columns, &casts, findings).await?);
         }
-        let Some(facts) = facts.into_iter().collect::<Option<Vec<Fact>>>() else {
+        let Some(facts) = found.into_iter().collect::<Option<Vec<Fact>>>() else {
             return Ok(None);
         };
         let mut unit = Unit {
@@ -326,56 +327,6 @@ impl Looking<'_> {
     }
 }
 
-/// What stands on the columns of one table; None, with a finding, for a default that cannot be said.
-pub(super) async fn facts(
-    session: &Session,
-    member: &Member,
-    columns: &[Column],
-    casts: &Casts<'_>,
-    findings: &mut Vec<Finding>,
-) -> Result<Vec<Option<Fact>>> {
-    let mut facts = Vec::new();
-    for column in columns {
-        let row = session.query_one(FACTS, &[&member.oid, &column.old]).await;
-        let row = row.map_err(on("reading what stands on the columns"))?;
-        let default = match row.get::<_, Option<String>>(1) {
-            None => None,
-            Some(text) if is_literal(&text) => {
-                let value = casts.forward(&column.change, &format!("({text})"));
-                value.ok()
-            }
-            Some(text) => {
-                let object = format!("column {}.{}", member.display(), column.display());
-                let reason = format!("has a default that is more than a value: {text}");
-                let finding = Finding::new(Severity::Decision, object, reason);
-                findings.push(finding.remedy(
-                    "drop it before, and set it again after in PGVecto.rs's words; with --allow-findings the table stays as it is",
-                ));
-                facts.push(None);
-                continue;
-            }
-        };
-        let grants = row.get::<_, Vec<String>>(6).into_iter();
-        let grants = grants
-            .zip(row.get::<_, Vec<String>>(7))
-            .zip(row.get::<_, Vec<bool>>(8));
-        facts.push(Some(Fact {
-            oid: member.oid,
-            schema: member.schema.clone(),
-            table: member.name.clone(),
-            column: column.old.clone(),
-            not_null: row.get(0),
-            default,
-            statistics: row.get(2),
-            storage: row.get(3),
-            options: row.get(4),
-            comment: row.get(5),
-            grants: grants.map(|((p, to), on)| (p, to, on)).collect(),
-        }));
-    }
-    Ok(facts)
-}
-
 fn again(view: &View) -> Finding {
     let object = format!("view {}", view.name);
     let reason = "is dropped and made again in the swap, with its owner, privileges and comments";
@@ -398,25 +349,6 @@ fn type_text(source: &Source, table: u32, column: &str) -> String {
     let columns = relation.map_or(&[][..], |r| &r.columns);
     let column = columns.iter().find(|c| c.name == column);
     column.map_or(String::new(), |c| c.type_text.clone())
-}
-
-/// One string literal, or NULL, with nothing but casts behind it.
-fn is_literal(text: &str) -> bool {
-    let rest = match text.strip_prefix("NULL") {
-        Some(rest) => rest,
-        None => {
-            let text = text.strip_prefix('B').unwrap_or(text);
-            let Some(text) = text.strip_prefix('\'') else {
-                return false;
-            };
-            let Some(end) = text.find('\'') else {
-                return false;
-            };
-            &text[end + 1..]
-        }
-    };
-    let of_type = |c: char| c.is_ascii_alphanumeric() || "_.\"() :".contains(c);
-    (rest.is_empty() || rest.starts_with("::")) && rest.chars().all(of_type)
 }
 
 /// (what it is, the column, how to drop it, how it is made). Indexes and the column's own default are carried.
@@ -467,63 +399,10 @@ const SURROUNDINGS: &str = "SELECT ARRAY(SELECT DISTINCT p.pubname::text FROM pg
     ARRAY(SELECT r.rulename::text FROM pg_catalog.pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2' AND r.ev_enabled IN ('A', 'R')) \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
 
-/// NOT NULL, default, statistics target, storage, options, comment, and the column's own privileges.
-const FACTS: &str = "SELECT a.attnotnull, pg_catalog.pg_get_expr(d.adbin, d.adrelid), nullif(a.attstattarget, -1)::int4, \
-    CASE WHEN a.attstorage <> t.typstorage THEN CASE a.attstorage WHEN 'p' THEN 'PLAIN' WHEN 'e' THEN 'EXTERNAL' WHEN 'm' THEN 'MAIN' ELSE 'EXTENDED' END END, \
-    coalesce(a.attoptions, '{}'), pg_catalog.col_description(a.attrelid, a.attnum), \
-    ARRAY(SELECT x.privilege_type FROM pg_catalog.aclexplode(a.attacl) WITH ORDINALITY x(grantor, grantee, privilege_type, is_grantable, n) ORDER BY x.n), \
-    ARRAY(SELECT CASE x.grantee WHEN 0 THEN 'public' ELSE pg_catalog.pg_get_userbyid(x.grantee)::text END \
-      FROM pg_catalog.aclexplode(a.attacl) WITH ORDINALITY x(grantor, grantee, privilege_type, is_grantable, n) ORDER BY x.n), \
-    ARRAY(SELECT x.is_grantable FROM pg_catalog.aclexplode(a.attacl) WITH ORDINALITY x(grantor, grantee, privilege_type, is_grantable, n) ORDER BY x.n) \
-    FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_type t ON t.oid = a.atttypid \
-    LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
-    WHERE a.attrelid = $1 AND a.attname = $2 AND NOT a.attisdropped";
-
 /// Whether a session may keep ordinary triggers from firing: tried.
 pub(super) async fn may_be_replica(client: &Client) -> bool {
     let tried = client
         .batch_execute("SET session_replication_role = replica; RESET session_replication_role")
         .await;
     tried.is_ok()
-}
-
-/// `GRANT SELECT ("c") ON "s"."t" TO …`, for the column under this name.
-pub(super) fn grants(fact: &Fact, name: &str) -> Vec<String> {
-    let grants = fact.grants.iter();
-    let grant = |(privilege, to, further): &(String, String, bool)| {
-        let further = if *further { " WITH GRANT OPTION" } else { "" };
-        format!(
-            "GRANT {privilege} ({}) ON {} TO {}{further}",
-            quote(name),
-            fact.quoted(),
-            crate::roles::role(to)
-        )
-    };
-    grants.map(grant).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_default_is_a_literal_only_with_nothing_but_casts_behind_it() {
-        for yes in [
-            "'[1,2,3]'::public.vector",
-            "B'101'::\"bit\"",
-            "NULL::public.vector(3)",
-            "'{1:1}/3'::\"We ird\".sparsevec",
-        ] {
-            assert!(is_literal(yes), "{yes}");
-        }
-        for no in [
-            "public.random_vector()",
-            "('[1]'::public.vector + '[2]'::public.vector)",
-            "'[1]'::public.vector + '[2]'::public.vector",
-            "'[1]'::public.vector OPERATOR(public.+) x",
-            "ARRAY[random()]::public.vector",
-        ] {
-            assert!(!is_literal(no), "{no}");
-        }
-    }
 }

@@ -1,10 +1,10 @@
 //! In: a unit whose columns were not swapped yet. Out: its table as it was, with the indexes that were dropped for the fill.
 
 use super::Work;
-use super::add_column::run;
+use super::build::{self, Under};
 use super::guard::{is_there, let_go, strays};
-use super::indexes::{self, Under};
 use super::lock::locked;
+use super::statement::run;
 use super::unit::Unit;
 use crate::connect::Session;
 use crate::connect::quote;
@@ -75,7 +75,7 @@ pub(super) async fn undo(work: &Work<'_>, line: &Line) -> Result<()> {
                 index.before
             );
         }
-        indexes::build(work, &session, unit, Under::Before).await?;
+        build::build(work, &session, unit, Under::Before).await?;
     }
     crate::ledger::in_place::forget(&session, line.id).await?;
     tracing::info!("{} is as it was", unit.display());

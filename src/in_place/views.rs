@@ -6,7 +6,7 @@ use dialect::rewrite::Context;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, Row};
 
-use super::add_column::run;
+use super::statement::run;
 use super::unit::{Column, Member, Unit};
 use super::{findings_of, on};
 use crate::catalog::class;

@@ -1,0 +1,63 @@
+//! In: the end of a fill. Out: nothing, when nobody looks through a snapshot any more that is older than that.
+
+use std::time::{Duration, Instant};
+
+use super::unit::Unit;
+use super::{Work, on};
+use crate::connect::Session;
+use crate::error::{Error, Result, Side};
+use crate::waiting::PROCESS;
+
+/// Who looks through a snapshot now: by process, and since when its transaction runs.
+pub(super) async fn looking(session: &Session) -> Result<Vec<(i32, String)>> {
+    let sql = "SELECT pid, pg_catalog.concat(backend_start, ' ', xact_start) FROM pg_catalog.pg_stat_activity \
+        WHERE datname = current_database() AND backend_xmin IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend'";
+    let rows = session.query(sql, &[]).await;
+    let rows = rows.map_err(on("asking for snapshots"))?;
+    Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect())
+}
+
+/// Whoever looks through a snapshot that is older than the end of the fill would see the rows as they were before it: without a value in the new columns.
+pub(super) async fn older_snapshots(
+    work: &Work<'_>,
+    session: &Session,
+    unit: &Unit,
+    then: &[(i32, String)],
+) -> Result<()> {
+    let since = Instant::now();
+    let mut said = false;
+    loop {
+        let now = looking(session).await?;
+        let left: Vec<i32> = then
+            .iter()
+            .filter(|t| now.contains(t))
+            .map(|(pid, _)| *pid)
+            .collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        let sql = format!(
+            "SELECT coalesce(pg_catalog.string_agg({PROCESS}, ', '), 'processes that have just ended') FROM pg_catalog.pg_stat_activity b WHERE b.pid = ANY ($1)"
+        );
+        let row = session.query_one(&sql, &[&left]).await;
+        let holders: String = row.map_err(on("asking for old snapshots"))?.get(0);
+        if since.elapsed() >= work.options.retry_for {
+            return Err(Error::new(
+                Side::Target,
+                format!("swapping the columns of {}", unit.display()),
+            )
+            .because(format!(
+                "somebody looks through a snapshot that is older than the fill, and would see no vectors after it: {holders}"
+            ))
+            .remedy("end that, or give it more time with --retry-for, and run the same command again: it goes on from here"));
+        }
+        if !said {
+            tracing::info!(
+                "{}: the swap waits for older snapshots: {holders}",
+                unit.display()
+            );
+            said = true;
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
