@@ -16,7 +16,7 @@ pub struct Arguments {
     #[command(flatten)]
     what: What,
 
-    /// A new column beside the old one, or one rewrite of each table under a lock
+    /// A new column beside the old one, one rewrite of each table under a lock, or a new table beside the old one
     #[arg(long, value_enum, default_value_t = Method::AddColumn, help_heading = "How it runs")]
     method: Method,
 
@@ -86,6 +86,11 @@ pub fn meaning(a: Arguments) -> Result<InPlaceOptions> {
         return Err(Error::new(Side::Plan, "reading the command line")
             .because("a change in place is no script: its steps wait for each other")
             .remedy("--output text or json"));
+    }
+    if a.method == Method::Shadow && a.drop_old_index {
+        return Err(Error::new(Side::Plan, "reading the command line")
+            .because("--method shadow writes nothing to the old table, so its index costs nothing and serves searches until the swap")
+            .remedy("leave out --drop-old-index"));
     }
     Ok(InPlaceOptions {
         target: a.to.target()?,

@@ -141,6 +141,8 @@ pub enum Method {
     AddColumn,
     /// One rewrite of the table while nobody else uses it
     AlterType,
+    /// A new table beside the old one, filled and kept in step while that is in use, and swapped
+    Shadow,
 }
 
 impl Method {
@@ -148,11 +150,12 @@ impl Method {
         match self {
             Method::AddColumn => "add-column",
             Method::AlterType => "alter-type",
+            Method::Shadow => "shadow",
         }
     }
 
     pub fn of(text: &str) -> Option<Method> {
-        let all = [Method::AddColumn, Method::AlterType];
+        let all = [Method::AddColumn, Method::AlterType, Method::Shadow];
         all.into_iter().find(|m| m.text() == text)
     }
 }

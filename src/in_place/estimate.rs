@@ -29,6 +29,9 @@ pub struct Estimate {
     /// Without the indexes of pgvector on its vectors.
     pub without_old_index: f64,
     pub has_old_index: bool,
+    /// With a shadow, where the table may have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<f64>,
 }
 
 impl Estimate {
@@ -38,13 +41,24 @@ impl Estimate {
         match (self.method, self.advises()) {
             (Method::AddColumn, true) => format!(
                 "the fill takes {} or more, since each row enters the old vector index once more; {} with --drop-old-index, and no index on the old column \
-                 until the swap ({rests})",
+                 until the swap{} ({rests})",
                 time(self.seconds),
-                time(self.without_old_index)
+                time(self.without_old_index),
+                match self.shadow {
+                    Some(seconds) => format!(
+                        "; or {} with --method shadow, which keeps that index until the swap and needs room for a second table",
+                        time(seconds)
+                    ),
+                    None => String::new(),
+                }
             ),
             (Method::AddColumn, false) => {
                 format!("the fill takes about {} ({rests})", time(self.seconds))
             }
+            (Method::Shadow, _) => format!(
+                "the fill takes about {} ({rests})",
+                time(self.shadow.unwrap_or_default())
+            ),
             (Method::AlterType, _) => format!(
                 "the ACCESS EXCLUSIVE lock is held for about {} ({rests})",
                 time(self.without_old_index)
@@ -54,7 +68,9 @@ impl Estimate {
 
     /// To drop the old index first.
     pub fn advises(&self) -> bool {
-        self.has_old_index && self.seconds > WORTH * self.without_old_index.max(0.001)
+        self.method == Method::AddColumn
+            && self.has_old_index
+            && self.seconds > WORTH * self.without_old_index.max(0.001)
     }
 }
 
@@ -82,7 +98,12 @@ pub(super) async fn estimate(
     let back = session.batch_execute("ROLLBACK").await;
     let measured = measured.map_err(failed)?;
     back.map_err(failed)?;
-    let (sampled, with, without) = measured;
+    let Measured {
+        sampled,
+        with,
+        without,
+        shadow,
+    } = measured;
     if sampled == 0 || rows == 0 {
         return Ok(None);
     }
@@ -94,17 +115,25 @@ pub(super) async fn estimate(
         seconds: scale(with),
         without_old_index: scale(without),
         has_old_index: unit.indexes.iter().any(|i| i.of_pgvector),
+        shadow: unit.may_have_shadow.then(|| scale(shadow)),
     }))
 }
 
-/// (rows, seconds with all indexes, seconds without those of pgvector)
+/// Rows, and seconds: with all indexes, without those of pgvector, and into a new table.
+struct Measured {
+    sampled: i64,
+    with: f64,
+    without: f64,
+    shadow: f64,
+}
+
 async fn measured(
     session: &Session,
     unit: &Unit,
     member: &Member,
     casts: &Casts<'_>,
     method: Method,
-) -> std::result::Result<(i64, f64, f64), tokio_postgres::Error> {
+) -> std::result::Result<Measured, tokio_postgres::Error> {
     let (table, sample) = (member.quoted(), "pg_temp.pgv2rs_sample");
     let like = format!("CREATE TEMPORARY TABLE pgv2rs_sample (LIKE {table})");
     session.batch_execute(&like).await?;
@@ -120,31 +149,50 @@ async fn measured(
     );
     let rows = session.execute(&copy, &[]).await?;
     let mut add = Vec::new();
-    let mut set = Vec::new();
+    let (mut set, mut values) = (Vec::new(), Vec::new());
     for column in &unit.columns {
         let new = quote(&column.new);
         add.push(format!("ADD COLUMN {new} {}", column.change.target_sql()));
         if let Ok(value) = casts.forward(&column.change, &quote(&column.old)) {
             set.push(format!("{new} = {value}"));
+            values.push(value);
         }
     }
     session
         .batch_execute(&format!("ALTER TABLE {sample} {}", add.join(", ")))
         .await?;
     let update = format!("UPDATE {sample} SET {}", set.join(", "));
-    let timed = async || {
+    let timed = async |statement: &str| {
         let began = Instant::now();
-        session.batch_execute(&update).await?;
+        session.batch_execute(statement).await?;
         Ok::<f64, tokio_postgres::Error>(began.elapsed().as_secs_f64())
     };
     let with = match method {
-        Method::AddColumn => timed().await?,
-        Method::AlterType => 0.0,
+        Method::AddColumn => timed(&update).await?,
+        Method::AlterType | Method::Shadow => 0.0,
     };
     let drop = "DO $$ DECLARE i text; BEGIN FOR i IN SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_index x \
         JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid JOIN pg_catalog.pg_am m ON m.oid = c.relam \
         WHERE x.indrelid = 'pg_temp.pgv2rs_sample'::pg_catalog.regclass AND m.amname IN ('hnsw', 'ivfflat') LOOP EXECUTE 'DROP INDEX ' || i; END LOOP; END $$";
     session.batch_execute(drop).await?;
-    let without = timed().await?;
-    Ok((i64::try_from(rows).unwrap_or(0), with, without))
+    let without = timed(&update).await?;
+    let others = "SELECT pg_catalog.string_agg(', ' || pg_catalog.quote_ident(attname), '' ORDER BY attnum) FROM pg_catalog.pg_attribute \
+        WHERE attrelid = $1 AND attnum > 0 AND NOT attisdropped AND attname <> ALL ($2)";
+    let names: Vec<&str> = unit.columns.iter().map(|c| c.old.as_str()).collect();
+    let others: Option<String> = session
+        .query_one(others, &[&member.oid, &names])
+        .await?
+        .get(0);
+    for (n, value) in values.iter_mut().enumerate() {
+        value.push_str(&format!(" AS pgv2rs_{n}"));
+    }
+    let (values, others) = (values.join(", "), others.unwrap_or_default());
+    let create =
+        format!("CREATE TEMPORARY TABLE pgv2rs_shadow AS SELECT {values}{others} FROM {sample}");
+    Ok(Measured {
+        sampled: i64::try_from(rows).unwrap_or(0),
+        with,
+        without,
+        shadow: timed(&create).await?,
+    })
 }

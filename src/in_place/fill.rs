@@ -218,7 +218,7 @@ impl Fill<'_> {
 }
 
 /// How many blocks come next: as many as take about as long as a batch should, and not more rows than are allowed.
-fn next_width(width: i64, rows: u64, took: Duration, most_rows: u32) -> i64 {
+pub(super) fn next_width(width: i64, rows: u64, took: Duration, most_rows: u32) -> i64 {
     let by_time = BATCH.as_secs_f64() / took.as_secs_f64().max(0.001);
     let by_rows = f64::from(most_rows) / (rows as f64).max(1.0);
     // A few quick blocks say little of those behind them.

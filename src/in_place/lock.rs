@@ -29,6 +29,18 @@ pub(super) async fn locked<T>(
     attempt: &str,
     body: impl AsyncFn() -> Result<T>,
 ) -> Result<(T, Held)> {
+    locked_in("ACCESS EXCLUSIVE", work, session, unit, attempt, body).await
+}
+
+/// The same with another mode.
+pub(super) async fn locked_in<T>(
+    mode: &str,
+    work: &Work<'_>,
+    session: &Session,
+    unit: &Unit,
+    attempt: &str,
+    body: impl AsyncFn() -> Result<T>,
+) -> Result<(T, Held)> {
     let attempt = format!("{attempt} {}", unit.display());
     let milliseconds = work
         .options
@@ -42,7 +54,7 @@ pub(super) async fn locked<T>(
     let mut tries = 0;
     loop {
         tries += 1;
-        let error = match once(session, unit, milliseconds, &body).await {
+        let error = match once(session, unit, (mode, milliseconds), &body).await {
             Ok((done, seconds)) => return Ok((done, Held { seconds, tries })),
             Err(error) => error,
         };
@@ -75,7 +87,7 @@ pub(super) async fn locked<T>(
 async fn once<T>(
     session: &Session,
     unit: &Unit,
-    milliseconds: u128,
+    (mode, milliseconds): (&str, u128),
     body: &impl AsyncFn() -> Result<T>,
 ) -> Result<(T, f64)> {
     // The locks of a tree come one by one: together they may not wait longer either.
@@ -88,7 +100,7 @@ async fn once<T>(
         .map_err(on("locking it"))?;
     let mut began = Instant::now();
     let done = async {
-        let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", unit.quoted());
+        let lock = format!("LOCK TABLE {} IN {mode} MODE", unit.quoted());
         session
             .batch_execute(&lock)
             .await

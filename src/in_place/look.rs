@@ -10,7 +10,7 @@ use super::cast::Casts;
 use super::facts;
 use super::unit::{Column, Fact, Member, Unit, members};
 use super::views::{self, View};
-use super::{indexes, on};
+use super::{indexes, on, shadow};
 use crate::catalog::target::Target;
 use crate::catalog::{Source, ident};
 use crate::cli::Method;
@@ -23,7 +23,7 @@ use crate::roles::RoleWishes;
 pub(super) const TRIGGER: &str = "~pgv2rs";
 
 /// Names are cut there.
-const LONGEST_NAME: usize = 63;
+pub(super) const LONGEST_NAME: usize = 63;
 
 pub(super) struct Looking<'a> {
     pub(super) session: &'a Session,
@@ -91,17 +91,47 @@ impl Looking<'_> {
             views: Vec::new(),
             readers: self.readers(&members),
             trigger: TRIGGER.into(),
+            shadow: None,
+            may_have_shadow: false,
         };
         (unit.indexes, unit.left_out) =
             indexes::read(self, &unit, &members, context, findings).await?;
+        // With add-column it is only to be offered.
+        let mut why_none = Vec::new();
+        if self.method != Method::AlterType {
+            let shadow = shadow::planned::read(self, &unit, &members, &mut why_none).await?;
+            unit.may_have_shadow = shadow.is_some();
+            unit.shadow = shadow.filter(|_| self.method == Method::Shadow);
+        }
+        if self.method == Method::Shadow && unit.shadow.is_none() {
+            findings.extend(why_none);
+            return Ok(None);
+        }
         if self.recreate_views {
             let (views, whole) =
-                views::read(self.session, &members, &unit.columns, context, findings).await?;
+                views::read(self.session, &members, &unit, context, findings).await?;
             if !whole {
                 return Ok(None);
             }
             findings.extend(views.iter().map(again));
             unit.views = views;
+        }
+        if self.method == Method::AlterType {
+            return Ok(Some(unit));
+        }
+        let hanging = shadow::planned::hanging(self, &unit).await?;
+        unit.may_have_shadow &= hanging.is_empty();
+        if let Some(shadow) = &unit.shadow {
+            // As the new table has them.
+            for index in &mut unit.indexes {
+                let temporary = &index.temporary;
+                let part = shadow.parts.iter().find(|p| p.temporary == *temporary);
+                index.beside = part.map_or(String::new(), |p| p.make.join("; "));
+            }
+            if !hanging.is_empty() {
+                findings.extend(hanging);
+                return Ok(None);
+            }
         }
         Ok(Some(unit))
     }
@@ -242,11 +272,15 @@ impl Looking<'_> {
                     "VALIDATE or drop them first",
                 );
             }
-            if self.method == Method::AlterType {
+            if self.method != Method::AddColumn {
                 if !vectors.is_empty() {
+                    let what = match self.method {
+                        Method::Shadow => "a swap",
+                        _ => "a rewrite",
+                    };
                     refuse(
                         format!(
-                            "has indexes of PGVecto.rs already ({}), which a rewrite that is rolled back destroys",
+                            "has indexes of PGVecto.rs already ({}), which {what} that is rolled back destroys",
                             vectors.join(", ")
                         ),
                         "use --method add-column, or drop them first and make them again after",

@@ -1,5 +1,5 @@
-//! In: one database with both extensions. Out: its columns of pgvector's types as columns of PGVecto.rs's, by either method of the documentation, and
-//! the report. This file is the order of the tables; `planned` says what will be done to them, `add_column` and `alter_type` are the two methods, in the order
+//! In: one database with both extensions. Out: its columns of pgvector's types as columns of PGVecto.rs's, by either method of the documentation or by a new table, and
+//! the report. This file is the order of the tables; `planned` says what will be done to them, `add_column`, `alter_type` and `shadow` are the methods, in the order
 //! of their steps, `undo` is the way back, and `unit` what the ledger keeps of a table.
 
 mod add_column;
@@ -17,6 +17,7 @@ mod look;
 mod not_null;
 mod planned;
 mod report;
+mod shadow;
 mod snapshots;
 mod statement;
 mod swap;
@@ -267,7 +268,10 @@ async fn one(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> Result<Option<
     if let Some(line) = &line
         && !guard::is_there(&session, unit).await?
     {
-        undo::gone(work, &session, line).await?;
+        match unit.shadow {
+            Some(_) => shadow::gone(&session, line).await?,
+            None => undo::gone(work, &session, line).await?,
+        }
         return Ok(None);
     }
     let (state, verified) = line
@@ -275,6 +279,7 @@ async fn one(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> Result<Option<
         .map_or((None, 0), |l| (Some(l.state), l.verified));
     let mut changed = match (state, work.options.method) {
         (Some(State::Swapped), method) => Changed::of(unit, method),
+        (_, Method::Shadow) => shadow::change(work, unit, line).await?,
         (_, Method::AddColumn) => add_column::change(work, unit, line).await?,
         (_, Method::AlterType) => alter_type::change(work, unit, line).await?,
     };
@@ -282,6 +287,13 @@ async fn one(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> Result<Option<
         // Before this process.
         changed.verified_rows = verified;
     }
+    let lines = lines::lines(&session).await?;
+    let own = lines
+        .iter()
+        .find(|l| l.unit.display() == unit.display() && l.state != State::Done);
+    // It may be another table by now.
+    let unit = own.map_or(unit, |line| &line.unit);
+    shadow::validate(&session, unit).await?;
     // Room of old rows, and numbers for the planner.
     for member in unit.members(&session).await? {
         let vacuum = format!("VACUUM (ANALYZE) {}", member.quoted());
@@ -289,10 +301,6 @@ async fn one(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> Result<Option<
             tracing::warn!("{}", error.chain());
         }
     }
-    let lines = lines::lines(&session).await?;
-    let own = lines
-        .iter()
-        .find(|l| l.unit.root == unit.root && l.state != State::Done);
     if let Some(line) = own {
         lines::moved(&session, line.id, State::Done).await?;
     }

@@ -21,6 +21,9 @@ pub struct Changed {
     pub filled: Option<Filled>,
     /// Compared after the last of them was filled; with alter-type, before and after the rewrite.
     pub verified_rows: u64,
+    /// With a shadow: rows that changed meanwhile and were taken over again, each compared as it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub applied_rows: Option<u64>,
     /// How long the table was locked for the last step, and how often its lock was asked for.
     pub swap_seconds: f64,
     pub swap_tries: u32,
@@ -37,6 +40,7 @@ impl Changed {
             columns: columns(unit),
             filled: None,
             verified_rows: 0,
+            applied_rows: None,
             swap_seconds: 0.0,
             swap_tries: 0,
             indexes: Vec::new(),
@@ -138,6 +142,14 @@ fn changed(out: &mut String, table: &Changed) {
             ),
         );
     }
+    if let Some(applied) = table.applied_rows {
+        line(
+            out,
+            format_args!(
+                "    {applied} rows that changed meanwhile taken over again, each compared"
+            ),
+        );
+    }
     for index in &table.indexes {
         line(
             out,
@@ -206,7 +218,7 @@ impl Planned {
                     index: i.display(),
                     before: i.before.clone(),
                     ddl: match method {
-                        Method::AddColumn => i.beside.clone(),
+                        Method::AddColumn | Method::Shadow => i.beside.clone(),
                         Method::AlterType => i.instead.clone(),
                     },
                 })
@@ -257,22 +269,31 @@ impl PlanReport {
             }
         }
         if !self.tables.is_empty() {
-            line(
-                &mut out,
-                format_args!("\n{}", HOW[usize::from(self.method == Method::AlterType)]),
-            );
+            line(&mut out, format_args!("\n{}", how(self.method)));
         }
         findings::text(&mut out, &self.findings);
         out
     }
 }
 
-const HOW: [&str; 2] = [
-    "How: a new column beside each old one, kept in step by a trigger and filled in short transactions while the table is in use; its indexes are built\n\
+fn how(method: Method) -> &'static str {
+    match method {
+        Method::AddColumn => {
+            "How: a new column beside each old one, kept in step by a trigger and filled in short transactions while the table is in use; its indexes are built\n\
      CONCURRENTLY; every row is compared; then one short transaction puts it in the old one's place. Until then --undo leaves the table as it was.\n\
      Meanwhile SELECT * shows the new column too, and a COPY … FROM without a list of columns expects it. The column ends as the table's last: INSERT and\n\
      COPY without a list of columns have to be changed, and statements of SELECT * prepared anew. The table grows by the new column; the old one's\n\
-     room is free for new rows as the rows are written again.",
-    "How: one rewrite of each table under an ACCESS EXCLUSIVE lock: nobody reads or writes it meanwhile. It is summed up before and after. Then the indexes\n\
-     are built CONCURRENTLY; until each is there, searches scan the whole table. Once a table is rewritten there is no --undo.",
-];
+     room is free for new rows as the rows are written again."
+        }
+        Method::AlterType => {
+            "How: one rewrite of each table under an ACCESS EXCLUSIVE lock: nobody reads or writes it meanwhile. It is summed up before and after. Then the indexes\n\
+     are built CONCURRENTLY; until each is there, searches scan the whole table. Once a table is rewritten there is no --undo."
+        }
+        Method::Shadow => {
+            "How: a new table beside each old one, filled in short transactions while that is in use, which is only read: its indexes serve searches until the swap.\n\
+     A trigger notes the keys of rows that change, which are then taken over again. Keys and indexes are built on the new table, every row is compared, and one\n\
+     short transaction gives it the old one's name with all that stands on that: foreign keys, triggers, rules, policies, privileges, sequences, comments.\n\
+     Until then --undo drops it. It needs room for a second table; the columns keep their order."
+        }
+    }
+}

@@ -8,10 +8,11 @@ use crate::connect::Session;
 use crate::error::{Error, Result, Side};
 use crate::waiting::PROCESS;
 
-/// Who looks through a snapshot now: by process, and since when its transaction runs.
+/// Who looks through a snapshot now: by process and transaction. Of others' sessions a role may not see whether they do: any transaction may.
 pub(super) async fn looking(session: &Session) -> Result<Vec<(i32, String)>> {
-    let sql = "SELECT pid, pg_catalog.concat(backend_start, ' ', xact_start) FROM pg_catalog.pg_stat_activity \
-        WHERE datname = current_database() AND backend_xmin IS NOT NULL AND pid <> pg_catalog.pg_backend_pid() AND backend_type = 'client backend'";
+    let sql = "SELECT a.pid, l.virtualtransaction FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_locks l ON l.pid = a.pid AND l.locktype = 'virtualxid' AND l.granted \
+        WHERE a.datname = current_database() AND a.pid <> pg_catalog.pg_backend_pid() \
+          AND (a.backend_xmin IS NOT NULL AND a.backend_type = 'client backend' OR a.query = '<insufficient privilege>')";
     let rows = session.query(sql, &[]).await;
     let rows = rows.map_err(on("asking for snapshots"))?;
     Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect())

@@ -103,7 +103,7 @@ async fn key_names(session: &Session, unit: &Unit, index: &Index) -> Result<()> 
 }
 
 /// An index that somebody has made on an old column since the plan would be lost without a word.
-async fn new_indexes(session: &Session, unit: &Unit, members: &[Member]) -> Result<()> {
+pub(super) async fn new_indexes(session: &Session, unit: &Unit, members: &[Member]) -> Result<()> {
     let known: Vec<u32> = unit.indexes.iter().map(|i| i.oid).collect();
     let parents: Vec<u32> = unit
         .indexes

@@ -29,12 +29,28 @@ pub(super) async fn keep(
         sets.push(format!("NEW.{} := {value};", quote(&column.new)));
     }
     let body = format!("BEGIN {} RETURN NEW; END", sets.join(" "));
+    function(session, unit, &body).await?;
+    // Partitions have it from what they are partitions of, later ones too; children that inherit have not.
+    let own = members
+        .iter()
+        .filter(|m| m.oid == unit.root || !m.is_partition);
+    for member in own {
+        trigger(session, unit, member).await?;
+    }
+    for member in members {
+        always(session, unit, member).await?;
+    }
+    Ok(())
+}
+
+/// The unit's function, with the rights of its table's owner.
+pub(super) async fn function(session: &Session, unit: &Unit, body: &str) -> Result<()> {
     let function = unit.function();
     run(
         session,
         &format!(
             "CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS {}",
-            literal(&body)
+            literal(body)
         ),
     )
     .await?;
@@ -72,18 +88,7 @@ pub(super) async fn keep(
         session,
         &format!("REVOKE EXECUTE ON FUNCTION {function}() FROM PUBLIC"),
     )
-    .await?;
-    // Partitions have it from what they are partitions of, later ones too; children that inherit have not.
-    let own = members
-        .iter()
-        .filter(|m| m.oid == unit.root || !m.is_partition);
-    for member in own {
-        trigger(session, unit, member).await?;
-    }
-    for member in members {
-        always(session, unit, member).await?;
-    }
-    Ok(())
+    .await
 }
 
 async fn trigger(session: &Session, unit: &Unit, member: &Member) -> Result<()> {

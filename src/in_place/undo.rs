@@ -21,6 +21,9 @@ pub(super) async fn undo(work: &Work<'_>, line: &Line) -> Result<()> {
         .because("its columns are of the new type already")
         .remedy("run the same command without --undo: it ends what follows"));
     }
+    if unit.shadow.is_some() {
+        return super::shadow::undo(work, line).await;
+    }
     let session = work.connect().await?;
     if !is_there(&session, unit).await? {
         return gone(work, &session, line).await;

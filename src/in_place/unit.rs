@@ -27,6 +27,61 @@ pub struct Unit {
     pub readers: Vec<String>,
     /// What its trigger is called: the last of all before a row is written.
     pub trigger: String,
+    /// With --method shadow: the table that takes its place.
+    #[serde(default)]
+    pub shadow: Option<Shadow>,
+    /// Whether it could have one.
+    #[serde(skip)]
+    pub may_have_shadow: bool,
+}
+
+/// A table beside the unit's own, which takes its place and its name.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Shadow {
+    /// Its name until the swap, in the same schema.
+    pub name: String,
+    /// The primary key, by which changed rows are found again.
+    pub key: Vec<Key>,
+    pub columns: Vec<Plain>,
+    /// Keys and indexes, in the order in which they are made: the primary key first.
+    pub parts: Vec<Part>,
+    /// The old table's columns, checks, keys and indexes, as the plan found them.
+    pub shape: String,
+    /// Its triggers as they were made: who disables one and enables it again leaves another row behind.
+    pub triggers: String,
+    /// What is left to be done after the swap: foreign keys are tried against all rows.
+    pub validate: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Key {
+    pub column: String,
+    /// `OPERATOR("pg_catalog".=)`: the one that its index knows.
+    pub equals: String,
+}
+
+/// A column of the old table, and of the new one.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Plain {
+    pub name: String,
+    /// Computed by the server: it takes no value.
+    pub generated: bool,
+}
+
+/// A key or an index of the new table.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Part {
+    /// Its name until the swap.
+    pub temporary: String,
+    pub name: String,
+    /// It is a constraint with an index, not an index alone.
+    pub constraint: bool,
+    /// Of PGVecto.rs.
+    pub vector: bool,
+    /// In pgvector's words, where it stands on a vector.
+    pub before: Option<String>,
+    pub make: Vec<String>,
+    pub tablespace: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -151,6 +206,14 @@ impl Unit {
     /// The function of its trigger.
     pub fn function(&self) -> String {
         quote_qualified("pgv2rs", &format!("keep_{}", self.root))
+    }
+
+    /// The columns that a view may hang on; all of a table that goes away.
+    pub fn names(&self) -> Vec<&str> {
+        match &self.shadow {
+            Some(shadow) => shadow.columns.iter().map(|c| c.name.as_str()).collect(),
+            None => self.columns.iter().map(|c| c.old.as_str()).collect(),
+        }
     }
 
     /// `"old" IS NOT NULL AND "new" IS NULL`, of any of its columns.

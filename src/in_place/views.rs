@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::{Client, Row};
 
 use super::statement::run;
-use super::unit::{Column, Member, Unit};
+use super::unit::{Member, Unit};
 use super::{findings_of, on};
 use crate::catalog::class;
 use crate::connect::Session;
@@ -25,18 +25,18 @@ pub struct View {
     pub make: Vec<String>,
 }
 
-/// The views over the columns, those that others need first, and what keeps them from being made again.
+/// The views over the columns, or over a table that goes away, those that others need first, and what keeps them from being made again.
 pub(super) async fn read(
     session: &Client,
     members: &[Member],
-    columns: &[Column],
+    unit: &Unit,
     context: &Context,
     findings: &mut Vec<Finding>,
 ) -> Result<(Vec<View>, bool)> {
     let oids: Vec<u32> = members.iter().map(|m| m.oid).collect();
-    let names: Vec<&str> = columns.iter().map(|c| c.old.as_str()).collect();
+    let (names, whole) = (unit.names(), unit.shadow.is_some());
     let failed = || on("reading the views over the columns");
-    let rows = session.query(VIEWS, &[&oids, &names]).await;
+    let rows = session.query(VIEWS, &[&oids, &names, &whole]).await;
     let rows = rows.map_err(failed())?;
     let found: Vec<u32> = rows.iter().map(|r| r.get(0)).collect();
     let others = session.query(OTHERS, &[&found]).await;
@@ -65,7 +65,7 @@ pub(super) async fn read(
     }
     let mut context = context.clone();
     for member in members {
-        let changes = columns.iter().map(|c| (c.old.clone(), c.change));
+        let changes = unit.columns.iter().map(|c| (c.old.clone(), c.change));
         context.columns.insert(member.oid, changes.collect());
     }
     let mut views = Vec::new();
@@ -110,8 +110,8 @@ pub(super) async fn drop_all(session: &Session, unit: &Unit, members: &[Member])
         return Ok(());
     }
     let oids: Vec<u32> = members.iter().map(|m| m.oid).collect();
-    let names: Vec<&str> = unit.columns.iter().map(|c| c.old.as_str()).collect();
-    let rows = session.query(VIEWS, &[&oids, &names]).await;
+    let (names, whole) = (unit.names(), unit.shadow.is_some());
+    let rows = session.query(VIEWS, &[&oids, &names, &whole]).await;
     let rows = rows.map_err(on("reading the views over the columns"))?;
     let now: Vec<(u32, String)> = rows.iter().map(|r| (r.get(0), before(r))).collect();
     let then: Vec<(u32, String)> = unit
@@ -156,9 +156,9 @@ pub(super) async fn make_all(session: &Session, unit: &Unit) -> Result<()> {
 
 /// OID, schema, name, qualified name, what names columns (the view itself, defaults, rules, triggers), and what does not (owner, privileges, comments).
 const VIEWS: &str = "WITH RECURSIVE v(oid, level) AS ( \
-      SELECT r.ev_class, 1 FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
+      SELECT r.ev_class, 1 FROM pg_catalog.pg_depend d LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
         JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objid AND r.rulename = '_RETURN' \
-        WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY ($1) AND a.attname = ANY ($2) \
+        WHERE d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = ANY ($1) AND (a.attname = ANY ($2) OR $3 AND d.refobjsubid = 0) \
       UNION SELECT r.ev_class, v.level + 1 FROM v JOIN pg_catalog.pg_depend d ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = v.oid \
         JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objid AND r.ev_class <> v.oid WHERE v.level < 100) \
     SELECT c.oid, n.nspname::text, c.relname::text, pg_catalog.format('%I.%I', n.nspname, c.relname), \

@@ -10,16 +10,17 @@ use crate::in_place::unit::Unit;
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS pgv2rs.in_place (id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, program text NOT NULL, \
     root oid NOT NULL, \"table\" text NOT NULL, method text NOT NULL, state text NOT NULL, drops bool NOT NULL DEFAULT false, plan text NOT NULL, \
-    verified int8 NOT NULL DEFAULT 0, begun timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), ended timestamptz)";
+    verified int8 NOT NULL DEFAULT 0, begun timestamptz NOT NULL DEFAULT pg_catalog.clock_timestamp(), ended timestamptz); \
+    ALTER TABLE pgv2rs.in_place ADD COLUMN IF NOT EXISTS blocks int8 DEFAULT 0, ADD COLUMN IF NOT EXISTS file oid";
 
 /// Where a table stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    /// The new columns are there, and kept in step.
+    /// The new columns, or the new table, are there, and kept in step.
     Kept,
     /// All rows were compared.
     Verified,
-    /// The new columns stand in the old ones' place.
+    /// The new columns, or the new table, stand in the old ones' place.
     Swapped,
     /// The table was rewritten; its indexes are made again.
     Altered,
@@ -139,6 +140,44 @@ pub async fn moved(session: &Session, id: i64, state: State) -> Result<()> {
         _ => Err(Error::new(Side::Internal, "writing the ledger")
             .because("the table's line is not there any more")),
     }
+}
+
+/// How far the fill of a new table is.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    /// Of the old table; None: all.
+    pub blocks: Option<i64>,
+    /// The old table's file, once it has begun.
+    pub file: Option<u32>,
+}
+
+pub async fn at(session: &Client, id: i64) -> Result<Place> {
+    let sql = "SELECT blocks, file FROM pgv2rs.in_place WHERE id = $1";
+    let row = session.query_one(sql, &[&id]).await;
+    let row = row.map_err(on("reading the ledger"))?;
+    Ok(Place {
+        blocks: row.get(0),
+        file: row.get(1),
+    })
+}
+
+/// In the caller's transaction.
+pub async fn place(session: &Client, id: i64, place: Place) -> Result<()> {
+    let sql = "UPDATE pgv2rs.in_place SET blocks = $2, file = $3 WHERE id = $1";
+    let done = session
+        .execute(sql, &[&id, &place.blocks, &place.file])
+        .await;
+    done.map(drop).map_err(on("writing the ledger"))
+}
+
+/// The unit is another table now. In the caller's transaction.
+pub async fn replaced(session: &Session, id: i64, unit: &Unit) -> Result<()> {
+    let sql = "UPDATE pgv2rs.in_place SET root = $2, plan = $3 WHERE id = $1";
+    let done = session
+        .execute(sql, &[&id, &unit.root, &written(unit)?])
+        .await;
+    done.map_err(on("writing the ledger"))?;
+    moved(session, id, State::Swapped).await
 }
 
 pub async fn forget(session: &Session, id: i64) -> Result<()> {

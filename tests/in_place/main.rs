@@ -10,6 +10,7 @@ mod interrupted;
 mod meanwhile;
 mod measured;
 mod methods;
+mod shadow;
 mod shapes;
 mod views;
 mod writers;
@@ -119,14 +120,21 @@ impl Both {
              UNION ALL SELECT 'trigger', tgrelid::regclass::text, tgname FROM pg_trigger WHERE tgname LIKE '%pgv2rs%' \
              UNION ALL SELECT 'constraint', conrelid::regclass::text, conname FROM pg_constraint WHERE conname LIKE 'pgv2rs%' \
              UNION ALL SELECT 'index', '', relname FROM pg_class WHERE relkind IN ('i', 'I') AND relname LIKE 'pgv2rs%' \
-             UNION ALL SELECT 'function', '', proname FROM pg_proc WHERE proname LIKE 'keep\\_%'",
+             UNION ALL SELECT 'function', '', proname FROM pg_proc WHERE proname LIKE 'keep\\_%' \
+             UNION ALL SELECT 'table', '', relname FROM pg_class WHERE relkind = 'r' AND (relname LIKE 'migrate\\_%' OR relname LIKE 'changed\\_%')",
         );
         assert!(left.is_empty(), "{left:?}");
     }
 }
 
-/// Both methods, as arguments.
-pub const METHODS: [&[&str]; 2] = [
+/// All methods, as arguments.
+pub const METHODS: [&[&str]; 3] = [
     &["--method", "add-column"],
     &["--method", "alter-type", "--yes"],
+    &["--method", "shadow"],
 ];
+
+pub const SHADOW: &[&str] = METHODS[2];
+
+/// Those that need no primary key, and change trees.
+pub const OF_DOCUMENTATION: [&[&str]; 2] = [METHODS[0], METHODS[1]];

@@ -1,6 +1,6 @@
 //! Trees of tables, odd names, tables without a key, and others that a user may have.
 
-use super::{Both, METHODS};
+use super::{Both, METHODS, OF_DOCUMENTATION};
 
 const TREE: &str = "CREATE TABLE parts (id int, day int, v vector(2) NOT NULL, PRIMARY KEY (id, day)) PARTITION BY RANGE (day);
     CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
@@ -13,7 +13,7 @@ const TREE: &str = "CREATE TABLE parts (id int, day int, v vector(2) NOT NULL, P
 
 #[test]
 fn a_partition_tree_changes_as_one_with_the_indexes_of_its_parts() {
-    for method in METHODS {
+    for method in OF_DOCUMENTATION {
         let both = Both::with(TREE);
         let names = |both: &Both| {
             both.rows("SELECT c.relname, p.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid JOIN pg_class p ON p.oid = i.inhparent ORDER BY 1")
@@ -95,7 +95,7 @@ fn odd_names_no_key_no_rows_and_several_columns() {
         CREATE TABLE aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa (ééééééééééééééééééééééééééééé vector(1));
         INSERT INTO aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa VALUES ('[7]');
         CREATE TABLE made (id int, v vector(2), double int GENERATED ALWAYS AS (id * 2) STORED); INSERT INTO made VALUES (4, '[1,1]');";
-    for method in METHODS {
+    for method in OF_DOCUMENTATION {
         let both = Both::with(odd);
         let outcome = both.change(method);
         assert_eq!(

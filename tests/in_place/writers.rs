@@ -97,7 +97,11 @@ impl Writer {
 /// Nobody waits longer than a second for a lock, the swap's included, whose own wait is shorter.
 #[test]
 fn what_is_written_meanwhile_is_in_the_new_columns() {
-    for arguments in [&["--drop-old-index"][..], &["--batch-rows", "50"]] {
+    for arguments in [
+        &["--drop-old-index"][..],
+        &["--batch-rows", "50"],
+        &["--method", "shadow"],
+    ] {
         let both = Both::with(TABLE);
         let writers: Vec<Writer> = (0..2)
             .map(|seed| Writer::start(&both.place, seed))

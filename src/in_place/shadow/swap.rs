@@ -1,0 +1,282 @@
+//! In: a new table whose rows are all compared. Out: it in the old one's place, in one short transaction: writers wait while the last notes are taken over and whoever
+//! looked before that has looked away, readers only while the names change. Before it, the way back.
+
+use std::time::{Duration, Instant};
+
+use super::super::guard::{as_planned, is_there};
+use super::super::lock::{Held, locked, locked_in};
+use super::super::snapshots::looking;
+use super::super::statement::run;
+use super::super::swap::new_indexes;
+use super::super::unit::Unit;
+use super::super::{Work, on, views};
+use super::carry::carried;
+use super::notes::{Taken, take_over};
+use super::words::{self, Words};
+use crate::connect::{Session, quote, quote_qualified};
+use crate::error::{Error, Result, Side};
+use crate::ledger::in_place::{Line, forget, replaced};
+use crate::waiting::PROCESS;
+
+/// How one try has ended.
+enum Tried {
+    Done(Taken),
+    Emptied,
+    /// These look through a snapshot that is older than what was taken over last.
+    Watched(Vec<i32>),
+}
+
+/// None: the table was emptied since the comparison.
+pub(super) async fn swap(
+    work: &Work<'_>,
+    (session, own): (&Session, &Session),
+    words: &Words<'_>,
+    line: &Line,
+) -> Result<Option<(Held, Taken)>> {
+    let unit = words.unit;
+    let since = Instant::now();
+    let mut tries = 0;
+    loop {
+        let body = async || attempt(work, (session, own), words, line).await;
+        let (tried, held) = locked_in("EXCLUSIVE", work, session, unit, "swapping", body).await?;
+        tries += held.tries;
+        let watchers = match tried {
+            Tried::Done(taken) => {
+                let seconds = held.seconds;
+                return Ok(Some((Held { seconds, tries }, taken)));
+            }
+            Tried::Emptied => return Ok(None),
+            Tried::Watched(watchers) => watchers,
+        };
+        let sql = format!(
+            "SELECT coalesce(pg_catalog.string_agg({PROCESS}, ', '), 'processes that have just ended') FROM pg_catalog.pg_stat_activity b WHERE b.pid = ANY ($1)"
+        );
+        let row = session.query_one(&sql, &[&watchers]).await;
+        let who: String = row.map_err(on("asking for old snapshots"))?.get(0);
+        if since.elapsed() >= work.options.retry_for {
+            return Err(Error::new(Side::Target, format!("swapping {}", unit.display()))
+                .because(format!(
+                    "somebody looks through a snapshot all the time, and would not see the rows that were taken over last: {who}"
+                ))
+                .remedy("end that, or give it more time with --lock-timeout and --retry-for, and run the same command again: it goes on from here"));
+        }
+        super::notes::vacuum(own, words).await?;
+        if tries % 5 == 1 {
+            tracing::info!("{}: the swap waits for snapshots: {who}", unit.display());
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+}
+
+async fn attempt(
+    work: &Work<'_>,
+    (session, own): (&Session, &Session),
+    words: &Words<'_>,
+    line: &Line,
+) -> Result<Tried> {
+    let unit = words.unit;
+    // Nobody writes any more: what is noted now is all. First of all, since who comes after it and waits has seen it.
+    let taken = take_over(own, words).await?;
+    if taken.emptied {
+        return Ok(Tried::Emptied);
+    }
+    // Whoever looked before would not see it. Who waits for the lock looks anew when it comes, but for EXECUTE, which keeps its snapshot; so does a transaction in
+    // REPEATABLE READ, which nothing tells from others.
+    let then = looking(session).await?;
+    sound(session, words).await?;
+    let members = unit.members(session).await?;
+    as_planned(session, unit, &members, &work.casts).await?;
+    new_indexes(session, unit, &members).await?;
+    let changed = members.len() > 1 || shape(session, unit).await? != words.shadow.shape;
+    if changed {
+        return Err(Error::new(Side::Target, format!("swapping {}", unit.display()))
+            .because("its columns, checks, keys, indexes or its owner were changed since the plan, or a table inherits from it, and that would be lost")
+            .remedy("take that back and run the same command again; or --undo, and begin again with it"));
+    }
+    let waiting = "SELECT l.pid FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid) \
+        WHERE l.relation = $1 AND NOT l.granted AND a.query !~* '\\mexecute\\M'";
+    let since = Instant::now();
+    loop {
+        let now = looking(session).await?;
+        let rows = session.query(waiting, &[&unit.root]).await;
+        let rows = rows.map_err(on("asking who waits for the lock"))?;
+        let waiting: Vec<i32> = rows.iter().map(|r| r.get(0)).collect();
+        let left = then.iter().filter(|t| now.contains(t));
+        let left = left.filter(|(pid, _)| !waiting.contains(pid));
+        let left: Vec<i32> = left.map(|(pid, _)| *pid).collect();
+        if left.is_empty() {
+            break;
+        }
+        if since.elapsed() >= work.options.lock_timeout {
+            return Ok(Tried::Watched(left));
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", words.old);
+    run(session, &lock).await?;
+    let none = format!("SELECT NOT EXISTS (SELECT FROM {})", words.notes);
+    let row = session.query_one(&none, &[]).await;
+    if !row
+        .map_err(on("looking for changed rows"))?
+        .get::<_, bool>(0)
+    {
+        return Err(
+            Error::new(Side::Internal, format!("swapping {}", unit.display()))
+                .because("a row was changed under the lock"),
+        );
+    }
+    replace(session, words, line).await?;
+    crate::fail::point("swapping");
+    Ok(Tried::Done(taken))
+}
+
+async fn replace(session: &Session, words: &Words<'_>, line: &Line) -> Result<()> {
+    let (unit, shadow) = (words.unit, words.shadow);
+    let members = unit.members(session).await?;
+    views::drop_all(session, unit, &members).await?;
+    let carried = carried(session, words).await?;
+    for statement in &carried.before {
+        run(session, statement).await?;
+    }
+    // With its triggers, keys and indexes. What hangs on it besides makes this fail.
+    run(session, &format!("DROP TABLE {}", words.old)).await?;
+    run(session, &format!("DROP FUNCTION {}()", unit.function())).await?;
+    run(session, &format!("DROP TABLE {}", words.notes)).await?;
+    let rename = format!("ALTER TABLE {} RENAME TO {}", words.new, quote(&unit.name));
+    run(session, &rename).await?;
+    for part in &shadow.parts {
+        let (now, name) = (quote(&part.temporary), quote(&part.name));
+        let rename = match part.constraint {
+            true => format!(
+                "ALTER TABLE {} RENAME CONSTRAINT {now} TO {name}",
+                words.old
+            ),
+            false => format!(
+                "ALTER INDEX {} RENAME TO {name}",
+                quote_qualified(&unit.schema, &part.temporary)
+            ),
+        };
+        run(session, &rename).await?;
+    }
+    privileges_by_default(session, words).await?;
+    for statement in &carried.after {
+        run(session, statement).await?;
+    }
+    views::make_all(session, unit).await?;
+    let sql = "SELECT $1::pg_catalog.text::pg_catalog.regclass::pg_catalog.oid";
+    let row = session.query_one(sql, &[&words.old]).await;
+    let mut now = unit.clone();
+    now.root = row.map_err(on("looking at the new table"))?.get(0);
+    now.facts.clear();
+    if let Some(shadow) = &mut now.shadow {
+        shadow.validate = carried.later;
+    }
+    replaced(session, line.id, &now).await
+}
+
+/// What default privileges have given the new table and its sequences, the old ones had not.
+async fn privileges_by_default(session: &Session, words: &Words<'_>) -> Result<()> {
+    let sql = "SELECT DISTINCT pg_catalog.format('REVOKE ALL ON %s%s FROM %s', CASE c.relkind WHEN 'S' THEN 'SEQUENCE ' ELSE '' END, c.oid::pg_catalog.regclass, \
+          CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::pg_catalog.regrole::text END) \
+        FROM pg_catalog.pg_class c, pg_catalog.aclexplode(c.relacl) x WHERE x.grantee <> c.relowner AND (c.oid = $1::pg_catalog.text::pg_catalog.regclass OR c.relkind = 'S' AND EXISTS ( \
+          SELECT FROM pg_catalog.pg_depend d WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.refobjid = $1::pg_catalog.text::pg_catalog.regclass AND d.deptype = 'i'))";
+    let rows = session.query(sql, &[&words.old]).await;
+    for row in rows.map_err(on("looking at a table's privileges"))? {
+        run(session, row.get(0)).await?;
+    }
+    Ok(())
+}
+
+/// After the swap: foreign keys are tried against all rows, while others read and write. Each may be said again.
+pub(in super::super) async fn validate(session: &Session, unit: &Unit) -> Result<()> {
+    for statement in unit.shadow.iter().flat_map(|s| &s.validate) {
+        run(session, statement).await.map_err(|e| {
+            e.remedy("the table is swapped, and only this is left: mend the rows it names and run the same command again")
+        })?;
+    }
+    Ok(())
+}
+
+/// The new table, the notes and the triggers go; the old table is as it always was.
+pub(in super::super) async fn undo(work: &Work<'_>, line: &Line) -> Result<()> {
+    let unit = &line.unit;
+    let session = work.connect().await?;
+    if !is_there(&session, unit).await? {
+        return gone(&session, line).await;
+    }
+    let body = async || {
+        for name in [unit.trigger.clone(), words::emptied(unit)] {
+            let drop = format!(
+                "DROP TRIGGER IF EXISTS {} ON {}",
+                quote(&name),
+                unit.quoted()
+            );
+            run(&session, &drop).await?;
+        }
+        away(&session, line).await
+    };
+    locked(work, &session, unit, "undoing the change of", body).await?;
+    tracing::info!("{} is as it was", unit.display());
+    Ok(())
+}
+
+/// Of a table that was dropped meanwhile.
+pub(in super::super) async fn gone(session: &Session, line: &Line) -> Result<()> {
+    away(session, line).await?;
+    tracing::warn!(
+        "{} was dropped meanwhile: there is nothing to change any more",
+        line.unit.display()
+    );
+    Ok(())
+}
+
+async fn away(session: &Session, line: &Line) -> Result<()> {
+    let unit = &line.unit;
+    run(
+        session,
+        &format!("DROP FUNCTION IF EXISTS {}()", unit.function()),
+    )
+    .await?;
+    let new = words::new_table(unit, super::shadow(unit)?);
+    for table in [new, words::notes(unit)] {
+        run(session, &format!("DROP TABLE IF EXISTS {table}")).await?;
+    }
+    forget(session, line.id).await
+}
+
+/// The triggers stand and fire for everybody, as ever since they were made.
+pub(super) async fn sound(session: &Session, words: &Words<'_>) -> Result<()> {
+    if triggers(session, words.unit).await? == words.shadow.triggers {
+        return Ok(());
+    }
+    let attempt = format!("looking at the triggers of {}", words.unit.display());
+    Err(Error::new(Side::Target, attempt)
+        .because("they are not as they were made")
+        .remedy("somebody has dropped, disabled or changed one, so changes since then may be missing: pgv2rs-copy in-place --undo, and begin again"))
+}
+
+pub(super) async fn triggers(session: &Session, unit: &Unit) -> Result<String> {
+    let ours = [unit.trigger.clone(), words::emptied(unit)];
+    let sql = "SELECT coalesce(pg_catalog.string_agg(pg_catalog.concat_ws('/', g.oid, g.xmin, g.tgenabled, p.oid, p.xmin), ' ' ORDER BY g.oid), '') \
+        FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid WHERE g.tgrelid = $1 AND g.tgname = ANY ($2)";
+    let row = session.query_one(sql, &[&unit.root, &&ours[..]]).await;
+    Ok(row.map_err(on("looking at the triggers"))?.get(0))
+}
+
+/// What the new table was made after: columns, checks, keys, indexes, identities, owner.
+pub(super) async fn shape(session: &Session, unit: &Unit) -> Result<String> {
+    let row = session.query_one(SHAPE, &[&unit.root]).await;
+    Ok(row.map_err(on("looking at a table's shape"))?.get(0))
+}
+
+const SHAPE: &str = "SELECT pg_catalog.md5(pg_catalog.concat_ws('|', c.relowner, c.relpersistence, c.relam, c.relispartition, c.reloftype, c.reloptions::text, c.reltablespace, \
+      (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attidentity, a.attgenerated, a.attcollation, a.attstorage, a.attcompression, \
+          pg_catalog.pg_get_expr(f.adbin, f.adrelid)), ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum \
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), \
+      (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', k.conname, pg_catalog.pg_get_constraintdef(k.oid)), ',' ORDER BY k.oid) FROM pg_catalog.pg_constraint k \
+        WHERE k.conrelid = c.oid AND k.contype <> 'f'), \
+      (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', i.relname, pg_catalog.pg_get_indexdef(i.oid), i.reltablespace), ',' ORDER BY i.relname) FROM pg_catalog.pg_index x \
+        JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = c.oid AND x.indislive AND x.indisvalid), \
+      (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', s.seqtypid, s.seqstart, s.seqincrement, s.seqmax, s.seqmin, s.seqcache, s.seqcycle), ',' ORDER BY s.seqrelid) \
+        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid WHERE d.refobjid = c.oid AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'i'))) \
+    FROM pg_catalog.pg_class c WHERE c.oid = $1";
