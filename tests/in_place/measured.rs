@@ -13,7 +13,7 @@ const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, v vector(50), note text
 #[test]
 #[ignore = "it measures, and takes minutes"]
 fn a_writer_beside_the_change_of_100_000_vectors() {
-    for arguments in [&["--drop-old-index"][..], &[]] {
+    for arguments in [&["--drop-old-index"][..], &[], super::SHADOW] {
         let both = Both::with("");
         for statement in TABLE.split(';').filter(|s| !s.trim().is_empty()) {
             both.exec(statement);
