@@ -332,6 +332,45 @@ fn the_swap_waits_for_older_snapshots_and_lets_writers_through() {
     assert_eq!(both.type_of("t", "v"), "vectors.vector(3)");
 }
 
+/// A role that may not see what others' sessions do takes each of their transactions for one that looks.
+#[test]
+fn a_role_that_sees_nothing_of_others_waits_for_them_too() {
+    for method in [SHADOW, super::METHODS[0]] {
+        let role = Role::create(&[Place::target()], "LOGIN PASSWORD 'shadow-secret'");
+        let both = Both::with(&format!(
+            "{TABLE} ALTER TABLE t OWNER TO {0}; ALTER TABLE r OWNER TO {0}; GRANT CREATE ON SCHEMA public TO {0}; GRANT USAGE ON SCHEMA vectors TO {0};
+             DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO {0}', current_database()); END $$",
+            role.quoted()
+        ));
+        let mut place = both.place.clone();
+        (place.user, place.password) = (role.name.clone(), Some("shadow-secret".into()));
+        let to = place.connection_string();
+        let run = |more: &[&str]| {
+            super::start(
+                &[&["in-place", "--target", &to, "--table", "t"], method, more].concat(),
+                &[],
+                vec!["shadow-secret".into()],
+            )
+            .ended()
+        };
+        // One that is built CONCURRENTLY would wait for it as well, and not give up.
+        both.exec("DROP INDEX near");
+        let reader = both.place.session();
+        reader.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM r");
+        run(&["--retry-for", "1s"]).refused(4, &["snapshot", "process"]);
+        assert_eq!(reader.one("SELECT count(v) FROM t"), "5000");
+        reader.exec("COMMIT");
+        let outcome = run(&[]);
+        assert_eq!(outcome.code, 0, "{}", outcome.everything());
+        assert_eq!(both.type_of("t", "v"), "vectors.vector(3)");
+        assert_eq!(
+            both.one("SELECT relowner::regrole FROM pg_class WHERE oid = 't'::regclass"),
+            role.name
+        );
+        both.assert_tidy();
+    }
+}
+
 #[test]
 fn a_trigger_that_was_away_is_noticed_and_a_dropped_table_forgotten() {
     let both = Both::with(TABLE);
