@@ -138,9 +138,11 @@ async fn search_seen(
     let condition = predicate.map_or(String::new(), |p| format!(" AND ({p})"));
     let query = format!(
         "SELECT count(*), count(found), count(*) FILTER (WHERE found > own + 1e-5 * (1 + abs(own))) FROM (\
-         SELECT q {operator} q AS own, (SELECT ({key}) {operator} q FROM {table} WHERE true{condition} \
-         ORDER BY ({key}) {operator} q LIMIT 1) AS found FROM \
-         (SELECT ({key})::{ty} AS q FROM {table} WHERE ({key}) IS NOT NULL{condition} LIMIT {SAMPLE}) s) x"
+         SELECT {q} {operator} {q} AS own, (SELECT ({key}) {operator} {q} FROM {table} WHERE true{condition} \
+         ORDER BY ({key}) {operator} {q} LIMIT 1) AS found FROM \
+         (SELECT ({key})::{ty} AS pgv2rs_q FROM {table} WHERE ({key}) IS NOT NULL{condition} LIMIT {SAMPLE}) pgv2rs_sample) x",
+        // No name that the table may have for a column.
+        q = "pgv2rs_sample.pgv2rs_q"
     );
     let off = "SET enable_seqscan = off; SET enable_sort = off";
     session.batch_execute(off).await.map_err(told)?;

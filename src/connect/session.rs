@@ -99,6 +99,16 @@ impl Session {
         self.names_in_full(row).await
     }
 
+    /// The same, of statements.
+    pub async fn execute_on_table(
+        &self,
+        sql: &str,
+    ) -> std::result::Result<(), tokio_postgres::Error> {
+        self.client.batch_execute(BARE_NAMES).await?;
+        let done = self.client.batch_execute(sql).await;
+        self.names_in_full(done).await
+    }
+
     /// Also after an error: the session may be asked something else.
     async fn names_in_full<T>(
         &self,

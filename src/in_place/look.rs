@@ -119,7 +119,7 @@ impl Looking<'_> {
         if self.method == Method::AlterType {
             return Ok(Some(unit));
         }
-        let hanging = shadow::planned::hanging(self, &unit).await?;
+        let hanging = shadow::planned::hanging(self.session, &unit).await?;
         unit.may_have_shadow &= hanging.is_empty();
         if let Some(shadow) = &unit.shadow {
             // As the new table has them.

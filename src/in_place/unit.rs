@@ -49,8 +49,8 @@ pub struct Shadow {
     pub shape: String,
     /// Its triggers as they were made: who disables one and enables it again leaves another row behind.
     pub triggers: String,
-    /// What is left to be done after the swap: foreign keys are tried against all rows.
-    pub validate: Vec<String>,
+    /// After the swap: the foreign keys, by OID, that are to be tried against all rows.
+    pub validate: Vec<u32>,
 }
 
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -54,11 +54,18 @@ fn changed_in_place(out: &mut String, of: &in_place::Line, works: bool) {
         format_args!("{table} in place by {method}, begun {}", of.begun),
     );
     let what = match of.state {
-        State::Kept => {
-            "its new columns are there and kept in step; rows are filled, or indexes built"
+        State::Kept => "what is new is there and kept in step; rows are filled, or indexes built",
+        State::Verified => "all of its rows were compared; it is to be swapped",
+        State::Swapped
+            if of
+                .unit
+                .shadow
+                .as_ref()
+                .is_some_and(|s| !s.validate.is_empty()) =>
+        {
+            "it is swapped; its foreign keys are to be validated, then it is vacuumed and analyzed"
         }
-        State::Verified => "all of its rows were compared; its columns are to be swapped",
-        State::Swapped => "its columns are swapped; it is to be vacuumed and analyzed",
+        State::Swapped => "it is swapped, and is to be vacuumed and analyzed",
         State::Altered => "it is rewritten; its indexes are made again",
         State::Undoing => "it is as it was but for dropped indexes, which are made again",
         State::Done => "done",

@@ -6,9 +6,10 @@ use super::super::guard::as_planned;
 use super::super::lock::locked;
 use super::super::statement::run;
 use super::super::trigger;
-use super::super::unit::{Fact, Shadow, Unit};
+use super::super::unit::{Fact, Part, Shadow, Unit};
 use super::super::{Work, on};
-use super::swap::{shape, triggers};
+use super::planned::INSTEAD;
+use super::swap::{replace, shape, triggers};
 use super::words;
 use crate::cli::Method;
 use crate::connect::{Session, quote};
@@ -32,6 +33,7 @@ pub(super) async fn begin(work: &Work<'_>, session: &Session, unit: &Unit) -> Re
         }
         table(session, unit, shadow).await?;
         noting(session, unit, shadow).await?;
+        rehearsed(work, session, unit, shadow).await?;
         let mut unit = unit.clone();
         let now = triggers(session, &unit).await?;
         if let Some(shadow) = &mut unit.shadow {
@@ -51,10 +53,11 @@ async fn table(session: &Session, unit: &Unit, shadow: &Shadow) -> Result<()> {
     let row = session.query_one(TABLE, &[&unit.root]).await;
     let row = row.map_err(on("asking how a table is kept"))?;
     let (around, owner): (String, String) = (row.get(0), row.get(1));
+    run(session, "SET LOCAL default_tablespace = ''").await?;
     run(
         session,
         &format!(
-            "CREATE TABLE {new} (LIKE {} INCLUDING ALL EXCLUDING INDEXES EXCLUDING STATISTICS){around}",
+            "CREATE TABLE {new} (LIKE {} INCLUDING ALL EXCLUDING COMMENTS EXCLUDING INDEXES EXCLUDING STATISTICS){around}",
             unit.quoted()
         ),
     )
@@ -71,6 +74,13 @@ async fn table(session: &Session, unit: &Unit, shadow: &Shadow) -> Result<()> {
             &format!("ALTER TABLE {new} ALTER COLUMN {name} TYPE {ty} USING NULL"),
         )
         .await?;
+    }
+    let names: Vec<&str> = unit.columns.iter().map(|c| c.old.as_str()).collect();
+    let rows = session
+        .query(COMPRESSION, &[&unit.root, &names, &new])
+        .await;
+    for row in rows.map_err(on("asking how columns are compressed"))? {
+        run(session, row.get(0)).await?;
     }
     for fact in &unit.facts {
         // Comments and privileges come with those of the table, in the swap.
@@ -91,6 +101,9 @@ async fn table(session: &Session, unit: &Unit, shadow: &Shadow) -> Result<()> {
     run(session, &format!("ALTER TABLE {new} OWNER TO {owner}")).await
 }
 
+const COMPRESSION: &str = "SELECT pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION %s', $3::text, attname, CASE attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END) \
+    FROM pg_catalog.pg_attribute WHERE attrelid = $1 AND attname = ANY ($2) AND attcompression <> ''";
+
 /// Access method, options and tablespace, as they follow CREATE TABLE; and the owner.
 const TABLE: &str = "SELECT pg_catalog.concat(' USING ' || pg_catalog.quote_ident(m.amname), \
       (SELECT ' WITH (' || pg_catalog.string_agg(pg_catalog.concat(o.prefix, pg_catalog.split_part(o.said, '=', 1), '=', \
@@ -99,6 +112,26 @@ const TABLE: &str = "SELECT pg_catalog.concat(' USING ' || pg_catalog.quote_iden
       ' TABLESPACE ' || pg_catalog.quote_ident(s.spcname)), pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(c.relowner)) \
     FROM pg_catalog.pg_class c LEFT JOIN pg_catalog.pg_class t ON t.oid = c.reltoastrelid LEFT JOIN pg_catalog.pg_am m ON m.oid = c.relam \
     LEFT JOIN pg_catalog.pg_tablespace s ON s.oid = c.reltablespace WHERE c.oid = $1";
+
+/// The swap, with empty tables and without the vector indexes, and rolled back: whatever the server would refuse then, it refuses now.
+async fn rehearsed(work: &Work<'_>, session: &Session, unit: &Unit, shadow: &Shadow) -> Result<()> {
+    let words = words::Words::new(unit, shadow, &work.casts)?;
+    run(session, "SAVEPOINT rehearsed").await?;
+    let rehearsed = async {
+        let made: Vec<&Part> = shadow.parts.iter().filter(|p| !p.vector).collect();
+        super::parts(session, unit, made.iter().copied()).await?;
+        replace(session, &words, &made).await
+    }
+    .await;
+    rehearsed.map(drop).map_err(|e| {
+        e.during(format!(
+            "rehearsing the swap of {}; nothing was written",
+            unit.display()
+        ))
+        .remedy(format!("mend what it names; or {INSTEAD}"))
+    })?;
+    run(session, "ROLLBACK TO SAVEPOINT rehearsed").await
+}
 
 /// Whoever writes, and however: the function has the rights of the table's owner, who may do nothing with the notes but add to them.
 async fn noting(session: &Session, unit: &Unit, shadow: &Shadow) -> Result<()> {

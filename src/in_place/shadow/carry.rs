@@ -12,16 +12,21 @@ pub(super) struct Carried {
     pub(super) before: Vec<String>,
     /// When the new table has its name.
     pub(super) after: Vec<String>,
-    /// When that is committed: what reads all rows.
+    /// Then: for each foreign key that was valid, its OID.
     pub(super) later: Vec<String>,
 }
 
-pub(super) async fn carried(session: &Session, words: &Words<'_>) -> Result<Carried> {
+/// Not what is said of these indexes, which the new table has not.
+pub(super) async fn carried(
+    session: &Session,
+    words: &Words<'_>,
+    without: &[u32],
+) -> Result<Carried> {
     let unit = words.unit;
     let ours = [unit.trigger.clone(), words::emptied(unit)];
     let (new, old) = (&words.new, &words.old);
     let rows = session
-        .query(STATEMENTS, &[&unit.root, new, old, &&ours[..]])
+        .query(STATEMENTS, &[&unit.root, new, old, &&ours[..], &without])
         .await;
     let rows = rows.map_err(on("reading what stands on the old table"))?;
     let mut carried = Carried::default();
@@ -36,13 +41,14 @@ pub(super) async fn carried(session: &Session, words: &Words<'_>) -> Result<Carr
     Ok(carried)
 }
 
-/// (step, statement): below 100 before the old table is dropped, from 900 on after the commit. $1 the old table, $2 the new one's name, $3 the old one's, $4 this program's triggers.
+/// (step, statement): below 100 before the old table is dropped, from 900 on after the commit. $1 the old table, $2 the new one's name, $3 the old one's, $4 this program's triggers,
+/// $5 indexes that the new table has not.
 /// Privileges: what the new table was given by default goes first.
 const STATEMENTS: &str = "WITH o AS (SELECT c.*, c.relowner::pg_catalog.regrole::text AS owner FROM pg_catalog.pg_class c WHERE c.oid = $1::oid), \
     said AS (SELECT $2::text AS new, $3::text AS t, $4::text[] AS ours), \
-    sequences AS (SELECT d.deptype, s.oid, s.relname::text AS name, s.oid::pg_catalog.regclass::text AS full_name, a.attname, s.relacl, \
+    sequences AS (SELECT d.deptype, s.oid, s.relname::text AS name, s.oid::pg_catalog.regclass::text AS full_name, a.attname, s.relacl, s.relpersistence, q.seqtypid, \
         pg_catalog.pg_get_serial_sequence(said.new, a.attname::text) AS new_name \
-      FROM said, pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S' \
+      FROM said, pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid \
       JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
       WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid = $1 AND d.deptype IN ('a', 'i')), \
     keys AS (SELECT k.*, pg_catalog.pg_get_constraintdef(k.oid) AS def, k.conrelid::pg_catalog.regclass::text AS whose FROM pg_catalog.pg_constraint k \
@@ -52,8 +58,10 @@ const STATEMENTS: &str = "WITH o AS (SELECT c.*, c.relowner::pg_catalog.regrole:
       SELECT 2, 'SEQUENCE ' || s.full_name, '', s.relacl, o.owner FROM o, sequences s WHERE s.deptype = 'i') \
     SELECT step, statement FROM ( \
     SELECT 10 AS step, s.oid::int8 AS n, pg_catalog.format('ALTER SEQUENCE %s OWNED BY %s.%I', s.full_name, said.new, s.attname) AS statement FROM sequences s, said WHERE s.deptype = 'a' UNION ALL \
-    SELECT 11, s.oid::int8, pg_catalog.format('SELECT pg_catalog.setval(%L::pg_catalog.regclass, last_value, is_called) FROM %s', s.new_name, s.full_name) FROM sequences s WHERE s.deptype = 'i' UNION ALL \
-    SELECT 12, k.oid::int8, pg_catalog.format('ALTER TABLE ONLY %s DROP CONSTRAINT %I', k.whose, k.conname) FROM keys k WHERE k.conrelid <> $1 UNION ALL \
+    SELECT 10, s.oid::int8, pg_catalog.format('ALTER SEQUENCE %s AS %s', s.new_name, s.seqtypid::pg_catalog.regtype) FROM sequences s WHERE s.deptype = 'i' UNION ALL \
+    SELECT 11, s.oid::int8, pg_catalog.format('ALTER SEQUENCE %s SET UNLOGGED', s.new_name) FROM sequences s WHERE s.deptype = 'i' AND s.relpersistence = 'u' UNION ALL \
+    SELECT 12, s.oid::int8, pg_catalog.format('SELECT pg_catalog.setval(%L::pg_catalog.regclass, last_value, is_called) FROM %s', s.new_name, s.full_name) FROM sequences s WHERE s.deptype = 'i' UNION ALL \
+    SELECT 13, k.oid::int8, pg_catalog.format('ALTER TABLE ONLY %s DROP CONSTRAINT %I', k.whose, k.conname) FROM keys k WHERE k.conrelid <> $1 UNION ALL \
     SELECT 100, s.oid::int8, pg_catalog.format('ALTER SEQUENCE %s RENAME TO %I', s.new_name, s.name) FROM sequences s WHERE s.deptype = 'i' UNION ALL \
     SELECT 110, k.oid::int8, pg_catalog.format('ALTER TABLE ONLY %s ADD CONSTRAINT %I %s%s', k.whose, k.conname, k.def, CASE WHEN k.convalidated THEN ' NOT VALID' ELSE '' END) FROM keys k UNION ALL \
     SELECT 120, r.oid::int8, pg_catalog.rtrim(pg_catalog.pg_get_ruledef(r.oid), ';') FROM pg_catalog.pg_rewrite r WHERE r.ev_class = $1 UNION ALL \
@@ -80,20 +88,27 @@ const STATEMENTS: &str = "WITH o AS (SELECT c.*, c.relowner::pg_catalog.regrole:
       FROM said, pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped AND a.attoptions IS NOT NULL UNION ALL \
     SELECT 170, 0, pg_catalog.format('ALTER TABLE %s REPLICA IDENTITY %s', said.t, CASE o.relreplident WHEN 'f' THEN 'FULL' WHEN 'n' THEN 'NOTHING' \
         ELSE (SELECT pg_catalog.format('USING INDEX %I', i.relname) FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = $1 AND x.indisreplident) END) \
-      FROM o, said WHERE o.relreplident IN ('f', 'n', 'i') UNION ALL \
+      FROM o, said WHERE o.relreplident IN ('f', 'n') OR o.relreplident = 'i' AND EXISTS (SELECT FROM pg_catalog.pg_index x WHERE x.indrelid = $1 AND x.indisreplident AND x.indexrelid <> ALL ($5::oid[])) UNION ALL \
     SELECT 171, 0, pg_catalog.format('ALTER TABLE %s CLUSTER ON %I', said.t, i.relname) FROM said, pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid \
-      WHERE x.indrelid = $1 AND x.indisclustered UNION ALL \
+      WHERE x.indrelid = $1 AND x.indisclustered AND x.indexrelid <> ALL ($5) UNION ALL \
+    SELECT 180, i.oid::int8, pg_catalog.format('ALTER INDEX %s DEPENDS ON EXTENSION %I', i.oid::pg_catalog.regclass, e.extname) FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid \
+      JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = i.oid AND d.deptype = 'x' JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid \
+      WHERE x.indrelid = $1 AND x.indisvalid AND x.indexrelid <> ALL ($5) UNION ALL \
+    SELECT 181, g.oid::int8, pg_catalog.format('ALTER TRIGGER %I ON %s DEPENDS ON EXTENSION %I', g.tgname, said.t, e.extname) FROM said, pg_catalog.pg_trigger g \
+      JOIN pg_catalog.pg_depend d ON d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND d.objid = g.oid AND d.deptype = 'x' JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid \
+      WHERE g.tgrelid = $1 AND NOT g.tgisinternal UNION ALL \
     SELECT 200, g.kind, pg_catalog.format('REVOKE ALL ON %s FROM PUBLIC, %s', g.name, g.owner) FROM given g WHERE g.kind <> 1 AND g.acl IS NOT NULL UNION ALL \
     SELECT 201, g.kind * 100000 + x.n, pg_catalog.format('GRANT %s%s ON %s TO %s%s', x.privilege_type, g.list, g.name, CASE x.grantee WHEN 0 THEN 'PUBLIC' ELSE x.grantee::pg_catalog.regrole::text END, \
         CASE WHEN x.is_grantable AND x.grantee::pg_catalog.regrole::text <> g.owner THEN ' WITH GRANT OPTION' ELSE '' END) \
       FROM given g, pg_catalog.aclexplode(g.acl) WITH ORDINALITY x(grantor, grantee, privilege_type, is_grantable, n) UNION ALL \
+    SELECT 202, g.kind, pg_catalog.format('GRANT ALL ON %s TO %s', g.name, g.owner) FROM given g WHERE g.kind <> 1 AND g.acl IS NULL UNION ALL \
     SELECT 300, d.objsubid, CASE d.objsubid WHEN 0 THEN pg_catalog.format('COMMENT ON TABLE %s IS %L', said.t, d.description) ELSE pg_catalog.format('COMMENT ON COLUMN %s.%I IS %L', said.t, a.attname, d.description) END \
       FROM said, pg_catalog.pg_description d LEFT JOIN pg_catalog.pg_attribute a ON a.attrelid = d.objoid AND a.attnum = d.objsubid \
       WHERE d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objoid = $1 UNION ALL \
     SELECT 301, k.oid::int8, pg_catalog.format('COMMENT ON CONSTRAINT %I ON %s IS %L', k.conname, k.conrelid::pg_catalog.regclass, d.description) FROM pg_catalog.pg_constraint k \
       JOIN pg_catalog.pg_description d ON d.classoid = 'pg_catalog.pg_constraint'::pg_catalog.regclass AND d.objoid = k.oid WHERE $1 IN (k.conrelid, CASE k.contype WHEN 'f' THEN k.confrelid END) UNION ALL \
     SELECT 302, i.oid::int8, pg_catalog.format('COMMENT ON INDEX %s IS %L', i.oid::pg_catalog.regclass, d.description) FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid \
-      JOIN pg_catalog.pg_description d ON d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objoid = i.oid WHERE x.indrelid = $1 AND x.indisvalid UNION ALL \
+      JOIN pg_catalog.pg_description d ON d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objoid = i.oid WHERE x.indrelid = $1 AND x.indisvalid AND x.indexrelid <> ALL ($5) UNION ALL \
     SELECT 303, g.oid::int8, pg_catalog.format('COMMENT ON TRIGGER %I ON %s IS %L', g.tgname, said.t, d.description) FROM said, pg_catalog.pg_trigger g \
       JOIN pg_catalog.pg_description d ON d.classoid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND d.objoid = g.oid WHERE g.tgrelid = $1 UNION ALL \
     SELECT 304, p.oid::int8, pg_catalog.format('COMMENT ON POLICY %I ON %s IS %L', p.polname, said.t, d.description) FROM said, pg_catalog.pg_policy p \
@@ -104,5 +119,5 @@ const STATEMENTS: &str = "WITH o AS (SELECT c.*, c.relowner::pg_catalog.regrole:
       JOIN pg_catalog.pg_description d ON d.classoid = 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass AND d.objoid = x.oid WHERE x.stxrelid = $1 UNION ALL \
     SELECT 307, s.oid::int8, pg_catalog.format('COMMENT ON SEQUENCE %s IS %L', s.full_name, d.description) FROM sequences s \
       JOIN pg_catalog.pg_description d ON d.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objoid = s.oid WHERE s.deptype = 'i' UNION ALL \
-    SELECT 900, k.oid::int8, pg_catalog.format('ALTER TABLE ONLY %s VALIDATE CONSTRAINT %I', k.whose, k.conname) FROM keys k WHERE k.convalidated \
+    SELECT 900, k.oid::int8, pg_catalog.format('SELECT oid FROM pg_catalog.pg_constraint WHERE conrelid = %L::pg_catalog.regclass AND conname = %L', k.whose, k.conname) FROM keys k WHERE k.convalidated \
     ) all_of_it ORDER BY step, n";

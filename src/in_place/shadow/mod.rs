@@ -128,7 +128,11 @@ async fn caught_up(work: &Work<'_>, own: &Session, words: &Words<'_>) -> Result<
 }
 
 /// Keys and indexes that are not there yet. Nobody else uses the table, so nothing has to be built beside writers.
-async fn parts(session: &Session, unit: &Unit, parts: &[Part]) -> Result<Vec<Built>> {
+async fn parts(
+    session: &Session,
+    unit: &Unit,
+    parts: impl IntoIterator<Item = &Part>,
+) -> Result<Vec<Built>> {
     let mut built = Vec::new();
     for part in parts {
         let started = Instant::now();
@@ -146,8 +150,8 @@ async fn parts(session: &Session, unit: &Unit, parts: &[Part]) -> Result<Vec<Bui
             run(session, &format!("SET default_tablespace = {space}")).await?;
             crate::fail::point("before-index");
             // In one message, and so in one transaction.
-            let made = run(session, &part.make.join("; ")).await;
-            made.map_err(|e| e.during(format!("building {}", part.name)))?;
+            let made = session.execute_on_table(&part.make.join("; ")).await;
+            made.map_err(Error::on(Side::Target, format!("building {}", part.name)))?;
             crate::fail::point("after-index");
             run(session, "SET default_tablespace = ''").await?;
         }

@@ -6,11 +6,13 @@ use super::super::on;
 use super::super::unit::{Key, Member, Part, Plain, Shadow, Unit};
 use super::swap::shape;
 use super::words;
-use crate::connect::{quote, quote_qualified};
+use crate::cli::Method;
+use crate::connect::{Session, quote, quote_qualified};
 use crate::error::Result;
 use crate::plan::{Finding, Severity};
 
-const INSTEAD: &str = "use --method add-column; with --allow-findings the table stays as it is";
+pub(super) const INSTEAD: &str =
+    "use --method add-column; with --allow-findings the table stays as it is";
 
 /// None, with findings, where it can have none. Views are not looked at: see `hanging`.
 pub(in super::super) async fn read(
@@ -48,10 +50,45 @@ pub(in super::super) async fn read(
             "has foreign keys from partitioned tables, which cannot be made again without a long lock",
         ),
         (4, "has security labels, which are not carried"),
+        (
+            5,
+            "has foreign keys to partitioned tables, which cannot be made again without a long lock",
+        ),
+        (
+            6,
+            "has foreign keys whose triggers are disabled, which would work again",
+        ),
+        (
+            7,
+            "has indexes or checks over whole rows of it, which have no words for another table",
+        ),
     ] {
         let names: Vec<String> = row.get(at);
         if !names.is_empty() {
             refused.push(finding(format!("{what}: {}", names.join(", ")), INSTEAD));
+        }
+    }
+    for (at, what, so) in [
+        (
+            8,
+            "has privileges that others than its owner have granted",
+            "they become the owner's own grants",
+        ),
+        (
+            9,
+            "has indexes that are not valid",
+            "they go with the old table",
+        ),
+        (
+            10,
+            "has foreign keys from other tables",
+            "these tables are locked with it in the swap, and the keys are validated after it",
+        ),
+    ] {
+        let names: Vec<String> = row.get(at);
+        if !names.is_empty() && looking.method == Method::Shadow {
+            let reason = format!("{what} ({}): {so}", names.join(", "));
+            findings.push(Finding::new(Severity::Note, object.clone(), reason));
         }
     }
     let rows = looking.session.query(KEY, &[&unit.root]).await;
@@ -60,9 +97,8 @@ pub(in super::super) async fn read(
         let reason = "has no primary key, by which changed rows would be found again";
         refused.push(finding(reason.into(), INSTEAD));
     }
-    if rows.iter().any(|r| r.get(2)) {
-        let reason =
-            "has a primary key of a domain that is NOT NULL, of which there is no note without one";
+    if rows.iter().any(|r| r.get::<_, bool>(2)) {
+        let reason = "has a primary key of a domain that is NOT NULL or has a check, which a note without a key breaks";
         refused.push(finding(reason.into(), INSTEAD));
     }
     let key = rows.iter().map(|r| Key {
@@ -94,9 +130,9 @@ pub(in super::super) async fn read(
 }
 
 /// What hangs on the table and is neither carried nor made again.
-pub(in super::super) async fn hanging(looking: &Looking<'_>, unit: &Unit) -> Result<Vec<Finding>> {
+pub(in super::super) async fn hanging(session: &Session, unit: &Unit) -> Result<Vec<Finding>> {
     let views: Vec<u32> = unit.views.iter().map(|v| v.oid).collect();
-    let rows = looking.session.query(HANGING, &[&unit.root, &views]).await;
+    let rows = session.query(HANGING, &[&unit.root, &views]).await;
     let rows = rows.map_err(on("asking what hangs on a table"))?;
     let found = rows.iter().map(|row| {
         let (object, again): (String, Option<String>) = (row.get(0), row.get(1));
@@ -218,18 +254,28 @@ async fn free_name(looking: &Looking<'_>, unit: &Unit) -> Result<String> {
     }
 }
 
-/// In a tree; not logged; who may make a table beside it; foreign keys from partitioned tables; security labels.
+/// In a tree; not logged; who may make a table beside it; foreign keys from partitioned tables; security labels; foreign keys to partitioned tables, and with disabled triggers; whole rows in
+/// expressions; grantors that are not the owner; indexes that are not valid; tables with foreign keys to it.
 const ABOUT: &str = "SELECT c.relkind <> 'r' OR c.relispartition OR EXISTS (SELECT FROM pg_catalog.pg_inherits i WHERE c.oid IN (i.inhrelid, i.inhparent)), c.relpersistence <> 'p', \
     pg_catalog.has_schema_privilege(c.relnamespace, 'CREATE') AND pg_catalog.has_schema_privilege(c.relowner, c.relnamespace, 'CREATE'), \
     ARRAY(SELECT DISTINCT k.conname::text FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class f ON f.oid = k.conrelid \
       WHERE k.confrelid = c.oid AND k.contype = 'f' AND (f.relkind = 'p' OR f.relispartition AND k.conparentid <> 0) ORDER BY 1), \
-    ARRAY(SELECT DISTINCT l.provider FROM pg_catalog.pg_seclabel l WHERE l.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND l.objoid = c.oid ORDER BY 1) \
+    ARRAY(SELECT DISTINCT l.provider FROM pg_catalog.pg_seclabel l WHERE l.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND l.objoid = c.oid ORDER BY 1), \
+    ARRAY(SELECT k.conname::text FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class f ON f.oid = k.confrelid WHERE k.conrelid = c.oid AND k.contype = 'f' AND k.conparentid = 0 AND f.relkind = 'p' ORDER BY 1), \
+    ARRAY(SELECT DISTINCT k.conname::text FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_constraint k ON k.oid = g.tgconstraint WHERE k.contype = 'f' AND c.oid IN (k.conrelid, k.confrelid) AND g.tgenabled <> 'O' ORDER BY 1), \
+    ARRAY(SELECT i.relname::text FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = c.oid AND pg_catalog.concat(x.indexprs, x.indpred) LIKE '%:varattno 0 %' UNION ALL \
+      SELECT k.conname::text FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.conbin::text LIKE '%:varattno 0 %'), \
+    ARRAY(SELECT DISTINCT x.grantor::pg_catalog.regrole::text FROM (SELECT c.relacl AS acl UNION ALL SELECT a.attacl FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND NOT a.attisdropped) g, \
+      pg_catalog.aclexplode(g.acl) x WHERE x.grantor <> c.relowner ORDER BY 1), \
+    ARRAY(SELECT i.relname::text FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = c.oid AND NOT x.indisvalid ORDER BY 1), \
+    ARRAY(SELECT DISTINCT k.conrelid::pg_catalog.regclass::text FROM pg_catalog.pg_constraint k WHERE k.confrelid = c.oid AND k.conrelid <> c.oid AND k.contype = 'f' ORDER BY 1) \
     FROM pg_catalog.pg_class c WHERE c.oid = $1";
 
 /// Each column of the primary key, with the operator that its index knows for equal, and whether it is of a domain without NULL.
 const KEY: &str = "SELECT a.attname::text, pg_catalog.format('OPERATOR(%I.%s)', n.nspname, p.oprname), EXISTS (WITH RECURSIVE d AS ( \
-      SELECT t.typbasetype, t.typnotnull FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid AND t.typtype = 'd' UNION ALL \
-      SELECT t.typbasetype, t.typnotnull FROM d JOIN pg_catalog.pg_type t ON t.oid = d.typbasetype AND t.typtype = 'd') SELECT FROM d WHERE d.typnotnull) \
+      SELECT t.oid, t.typbasetype, t.typnotnull FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid AND t.typtype = 'd' UNION ALL \
+      SELECT t.oid, t.typbasetype, t.typnotnull FROM d JOIN pg_catalog.pg_type t ON t.oid = d.typbasetype AND t.typtype = 'd') \
+      SELECT FROM d WHERE d.typnotnull OR EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.contypid = d.oid)) \
     FROM pg_catalog.pg_index x CROSS JOIN LATERAL pg_catalog.generate_series(0, x.indnkeyatts - 1) u(n) \
     JOIN pg_catalog.pg_opclass o ON o.oid = x.indclass[u.n] \
     JOIN pg_catalog.pg_amop m ON m.amopfamily = o.opcfamily AND m.amoplefttype = o.opcintype AND m.amoprighttype = o.opcintype AND m.amopstrategy = 3 \
@@ -245,15 +291,18 @@ const HANGING: &str = "SELECT DISTINCT pg_catalog.pg_describe_object(CASE WHEN r
       v.oid::pg_catalog.regclass, pg_catalog.rtrim(pg_catalog.btrim(pg_catalog.pg_get_viewdef(v.oid)), ';')) END \
     FROM pg_catalog.pg_class c JOIN pg_catalog.pg_depend d ON (d.refclassid, d.refobjid) IN (('pg_catalog.pg_class'::pg_catalog.regclass, c.oid), \
       ('pg_catalog.pg_type'::pg_catalog.regclass, c.reltype), ('pg_catalog.pg_type'::pg_catalog.regclass, (SELECT t.typarray FROM pg_catalog.pg_type t WHERE t.oid = c.reltype))) \
+      OR d.deptype <> 'i' AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjid IN (SELECT i.objid FROM pg_catalog.pg_depend i \
+        WHERE i.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND i.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND i.refobjid = c.oid AND i.deptype = 'i') \
       OR d.deptype = 'e' AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid \
     LEFT JOIN pg_catalog.pg_rewrite r ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND r.oid = d.objid \
     LEFT JOIN pg_catalog.pg_class v ON v.oid = r.ev_class \
     LEFT JOIN pg_catalog.pg_class k ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND k.oid = d.objid \
     WHERE c.oid = $1 AND NOT coalesce(r.ev_class = c.oid OR r.ev_class = ANY ($2), false) AND NOT coalesce(k.oid = ANY ($2), false) \
       AND NOT (k.oid IS NOT NULL AND k.relkind IN ('i', 'S', 't') AND d.deptype IN ('a', 'i')) \
-      AND d.classid NOT IN ('pg_catalog.pg_constraint'::pg_catalog.regclass, 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass, 'pg_catalog.pg_publication_rel'::pg_catalog.regclass) \
+      AND d.classid NOT IN ('pg_catalog.pg_constraint'::pg_catalog.regclass, 'pg_catalog.pg_statistic_ext'::pg_catalog.regclass) \
       AND NOT (d.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass AND EXISTS (SELECT FROM pg_catalog.pg_attrdef f WHERE f.oid = d.objid AND f.adrelid = c.oid)) \
       AND NOT (d.classid = 'pg_catalog.pg_trigger'::pg_catalog.regclass AND EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.oid = d.objid AND (t.tgrelid = c.oid OR t.tgisinternal))) \
       AND NOT (d.classid = 'pg_catalog.pg_policy'::pg_catalog.regclass AND EXISTS (SELECT FROM pg_catalog.pg_policy p WHERE p.oid = d.objid AND p.polrelid = c.oid)) \
       AND NOT (d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.deptype = 'i') \
-      AND NOT (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype <> 'e') ORDER BY 1";
+      AND NOT (d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype <> 'e') \
+    UNION ALL SELECT 'subscription ' || s.subname, NULL FROM pg_catalog.pg_subscription s JOIN pg_catalog.pg_subscription_rel r ON r.srsubid = s.oid WHERE r.srrelid = $1 ORDER BY 1";

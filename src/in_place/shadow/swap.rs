@@ -8,10 +8,11 @@ use super::super::lock::{Held, locked, locked_in};
 use super::super::snapshots::looking;
 use super::super::statement::run;
 use super::super::swap::new_indexes;
-use super::super::unit::Unit;
+use super::super::unit::{Part, Unit};
 use super::super::{Work, on, views};
 use super::carry::carried;
 use super::notes::{Taken, take_over};
+use super::planned::hanging;
 use super::words::{self, Words};
 use crate::connect::{Session, quote, quote_qualified};
 use crate::error::{Error, Result, Side};
@@ -88,8 +89,18 @@ async fn attempt(
     as_planned(session, unit, &members, &work.casts).await?;
     new_indexes(session, unit, &members).await?;
     let changed = members.len() > 1 || shape(session, unit).await? != words.shadow.shape;
+    if let Some(new) = hanging(session, unit).await?.first() {
+        return Err(Error::new(Side::Target, "comparing it with the plan")
+            .because(format!(
+                "{} was hung on it since the plan, and would be lost",
+                new.object
+            ))
+            .remedy(
+                "take that back and run the same command again; or --undo, and begin again with it",
+            ));
+    }
     if changed {
-        return Err(Error::new(Side::Target, format!("swapping {}", unit.display()))
+        return Err(Error::new(Side::Target, "comparing it with the plan")
             .because("its columns, checks, keys, indexes or its owner were changed since the plan, or a table inherits from it, and that would be lost")
             .remedy("take that back and run the same command again; or --undo, and begin again with it"));
     }
@@ -125,16 +136,31 @@ async fn attempt(
                 .because("a row was changed under the lock"),
         );
     }
-    replace(session, words, line).await?;
+    let parts: Vec<&Part> = words.shadow.parts.iter().collect();
+    let validate = replace(session, words, &parts).await.map_err(|e| {
+        e.remedy(
+            "nothing was swapped: mend what it names and run the same command again; or --undo",
+        )
+    })?;
+    noted(session, words, line, validate).await?;
     crate::fail::point("swapping");
     Ok(Tried::Done(taken))
 }
 
-async fn replace(session: &Session, words: &Words<'_>, line: &Line) -> Result<()> {
-    let (unit, shadow) = (words.unit, words.shadow);
+/// The new table, with these parts, in the old one's place. Out: the foreign keys that are to be validated.
+pub(super) async fn replace(
+    session: &Session,
+    words: &Words<'_>,
+    parts: &[&Part],
+) -> Result<Vec<u32>> {
+    let unit = words.unit;
     let members = unit.members(session).await?;
     views::drop_all(session, unit, &members).await?;
-    let carried = carried(session, words).await?;
+    let mut without = unit.left_out.clone();
+    let made = |name: &String| parts.iter().any(|p| p.temporary == *name);
+    let missing = unit.indexes.iter().filter(|i| !made(&i.temporary));
+    without.extend(missing.map(|i| i.oid));
+    let carried = carried(session, words, &without).await?;
     for statement in &carried.before {
         run(session, statement).await?;
     }
@@ -144,7 +170,7 @@ async fn replace(session: &Session, words: &Words<'_>, line: &Line) -> Result<()
     run(session, &format!("DROP TABLE {}", words.notes)).await?;
     let rename = format!("ALTER TABLE {} RENAME TO {}", words.new, quote(&unit.name));
     run(session, &rename).await?;
-    for part in &shadow.parts {
+    for part in parts {
         let (now, name) = (quote(&part.temporary), quote(&part.name));
         let rename = match part.constraint {
             true => format!(
@@ -163,13 +189,28 @@ async fn replace(session: &Session, words: &Words<'_>, line: &Line) -> Result<()
         run(session, statement).await?;
     }
     views::make_all(session, unit).await?;
+    let mut validate = Vec::new();
+    for find in &carried.later {
+        let row = session.query_one(find.as_str(), &[]).await;
+        validate.push(row.map_err(on("looking at a foreign key"))?.get(0));
+    }
+    Ok(validate)
+}
+
+/// The line in the ledger is the new table's.
+async fn noted(
+    session: &Session,
+    words: &Words<'_>,
+    line: &Line,
+    validate: Vec<u32>,
+) -> Result<()> {
     let sql = "SELECT $1::pg_catalog.text::pg_catalog.regclass::pg_catalog.oid";
     let row = session.query_one(sql, &[&words.old]).await;
-    let mut now = unit.clone();
+    let mut now = words.unit.clone();
     now.root = row.map_err(on("looking at the new table"))?.get(0);
     now.facts.clear();
     if let Some(shadow) = &mut now.shadow {
-        shadow.validate = carried.later;
+        shadow.validate = validate;
     }
     replaced(session, line.id, &now).await
 }
@@ -189,9 +230,15 @@ async fn privileges_by_default(session: &Session, words: &Words<'_>) -> Result<(
 
 /// After the swap: foreign keys are tried against all rows, while others read and write. Each may be said again.
 pub(in super::super) async fn validate(session: &Session, unit: &Unit) -> Result<()> {
-    for statement in unit.shadow.iter().flat_map(|s| &s.validate) {
-        run(session, statement).await.map_err(|e| {
-            e.remedy("the table is swapped, and only this is left: mend the rows it names and run the same command again")
+    let Some(shadow) = &unit.shadow else {
+        return Ok(());
+    };
+    let sql = "SELECT pg_catalog.format('ALTER TABLE ONLY %s VALIDATE CONSTRAINT %I', conrelid::pg_catalog.regclass, conname) \
+        FROM pg_catalog.pg_constraint WHERE oid = ANY ($1) AND NOT convalidated ORDER BY oid";
+    let rows = session.query(sql, &[&shadow.validate]).await;
+    for row in rows.map_err(on("looking at the foreign keys"))? {
+        run(session, row.get(0)).await.map_err(|e| {
+            e.remedy("the table is swapped, and only this is left: mend the rows it names, or drop that key, and run the same command again")
         })?;
     }
     Ok(())
@@ -269,13 +316,14 @@ pub(super) async fn shape(session: &Session, unit: &Unit) -> Result<String> {
     Ok(row.map_err(on("looking at a table's shape"))?.get(0))
 }
 
-const SHAPE: &str = "SELECT pg_catalog.md5(pg_catalog.concat_ws('|', c.relowner, c.relpersistence, c.relam, c.relispartition, c.reloftype, c.reloptions::text, c.reltablespace, \
+const SHAPE: &str = "SELECT pg_catalog.md5(pg_catalog.concat_ws('|', c.relowner, c.relpersistence, c.relam, c.relispartition, c.reloftype, c.reloptions::text, c.reltablespace, (SELECT t.reloptions::text FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid), \
       (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attidentity, a.attgenerated, a.attcollation, a.attstorage, a.attcompression, \
           pg_catalog.pg_get_expr(f.adbin, f.adrelid)), ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum \
         WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), \
       (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', k.conname, pg_catalog.pg_get_constraintdef(k.oid)), ',' ORDER BY k.oid) FROM pg_catalog.pg_constraint k \
         WHERE k.conrelid = c.oid AND k.contype <> 'f'), \
-      (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', i.relname, pg_catalog.pg_get_indexdef(i.oid), i.reltablespace), ',' ORDER BY i.relname) FROM pg_catalog.pg_index x \
+      (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', i.relname, pg_catalog.pg_get_indexdef(i.oid), i.reltablespace, \
+          (SELECT pg_catalog.string_agg(coalesce(b.attstattarget, -1)::text, ' ' ORDER BY b.attnum) FROM pg_catalog.pg_attribute b WHERE b.attrelid = i.oid)), ',' ORDER BY i.relname) FROM pg_catalog.pg_index x \
         JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = c.oid AND x.indislive AND x.indisvalid), \
       (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', s.seqtypid, s.seqstart, s.seqincrement, s.seqmax, s.seqmin, s.seqcache, s.seqcycle), ',' ORDER BY s.seqrelid) \
         FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid WHERE d.refobjid = c.oid AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'i'))) \
