@@ -29,40 +29,18 @@ pub(super) async fn locked<T>(
     attempt: &str,
     body: impl AsyncFn() -> Result<T>,
 ) -> Result<(T, Held)> {
-    locked_in("ACCESS EXCLUSIVE", work, session, unit, attempt, body).await
-}
-
-/// The same with another mode.
-pub(super) async fn locked_in<T>(
-    mode: &str,
-    work: &Work<'_>,
-    session: &Session,
-    unit: &Unit,
-    attempt: &str,
-    body: impl AsyncFn() -> Result<T>,
-) -> Result<(T, Held)> {
     let attempt = format!("{attempt} {}", unit.display());
-    let milliseconds = work
-        .options
-        .lock_timeout
-        .as_millis()
-        .clamp(1, 2_147_483_647);
-    // An autovacuum gives way to who has waited for deadlock_timeout. Only a superuser may set that.
-    let sooner = format!("SET deadlock_timeout = {}", (milliseconds / 2).max(1));
-    let _ = session.batch_execute(&sooner).await;
+    let milliseconds = milliseconds(work);
+    sooner(session, milliseconds).await;
     let since = Instant::now();
     let mut tries = 0;
     loop {
         tries += 1;
-        let error = match once(session, unit, (mode, milliseconds), &body).await {
+        let error = match once(session, unit, ("ACCESS EXCLUSIVE", milliseconds), &body).await {
             Ok((done, seconds)) => return Ok((done, Held { seconds, tries })),
             Err(error) => error,
         };
-        let busy = ["55P03", "57014", "40P01"];
-        if !error
-            .sqlstate()
-            .is_some_and(|code| busy.contains(&code.as_str()))
-        {
+        if !is_busy(&error) {
             return Err(error.during(attempt));
         }
         let holders = holders(session, unit).await?;
@@ -81,6 +59,41 @@ pub(super) async fn locked_in<T>(
         let pause = FIRST.saturating_mul(1 << tries.min(6)).min(LONGEST);
         tokio::time::sleep(pause).await;
     }
+}
+
+/// One try with another mode. None: the lock did not come in time; the caller has something to do before the next.
+pub(super) async fn locked_once<T>(
+    mode: &str,
+    work: &Work<'_>,
+    session: &Session,
+    unit: &Unit,
+    body: impl AsyncFn() -> Result<T>,
+) -> Result<std::result::Result<(T, f64), Error>> {
+    let milliseconds = milliseconds(work);
+    sooner(session, milliseconds).await;
+    match once(session, unit, (mode, milliseconds), &body).await {
+        Ok(done) => Ok(Ok(done)),
+        Err(error) if is_busy(&error) => Ok(Err(error)),
+        Err(error) => Err(error),
+    }
+}
+
+fn milliseconds(work: &Work<'_>) -> u128 {
+    let timeout = work.options.lock_timeout.as_millis();
+    timeout.clamp(1, 2_147_483_647)
+}
+
+/// An autovacuum gives way to who has waited for deadlock_timeout, and who asks for more than others is the one to give up. Only a superuser may set that.
+async fn sooner(session: &Session, milliseconds: u128) {
+    let sooner = format!("SET deadlock_timeout = {}", (milliseconds / 2).max(1));
+    let _ = session.batch_execute(&sooner).await;
+}
+
+fn is_busy(error: &Error) -> bool {
+    let busy = ["55P03", "57014", "40P01"];
+    error
+        .sqlstate()
+        .is_some_and(|code| busy.contains(&code.as_str()))
 }
 
 /// One try; what is locked besides has to come in the same time.
@@ -125,7 +138,7 @@ async fn once<T>(
     Ok((done, began.elapsed().as_secs_f64()))
 }
 
-async fn holders(session: &Session, unit: &Unit) -> Result<Option<String>> {
+pub(super) async fn holders(session: &Session, unit: &Unit) -> Result<Option<String>> {
     let members: Vec<u32> = unit.members(session).await?.iter().map(|m| m.oid).collect();
     let sql = format!(
         "SELECT pg_catalog.string_agg(DISTINCT {PROCESS}, ', ') FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity b USING (pid) \

@@ -12,7 +12,7 @@ use crate::waiting::PROCESS;
 pub(super) async fn looking(session: &Session) -> Result<Vec<(i32, String)>> {
     let sql = "SELECT a.pid, l.virtualtransaction FROM pg_catalog.pg_stat_activity a JOIN pg_catalog.pg_locks l ON l.pid = a.pid AND l.locktype = 'virtualxid' AND l.granted \
         WHERE a.datname = current_database() AND a.pid <> pg_catalog.pg_backend_pid() \
-          AND (a.backend_xmin IS NOT NULL AND a.backend_type = 'client backend' OR a.query = '<insufficient privilege>')";
+          AND (a.backend_xmin IS NOT NULL AND a.backend_type NOT IN ('autovacuum worker', 'parallel worker') OR a.query = '<insufficient privilege>')";
     let rows = session.query(sql, &[]).await;
     let rows = rows.map_err(on("asking for snapshots"))?;
     Ok(rows.iter().map(|r| (r.get(0), r.get(1))).collect())

@@ -353,6 +353,70 @@ fn the_swap_waits_for_older_snapshots_and_lets_writers_through() {
     assert_eq!(both.type_of("t", "v"), "vectors.vector(3)");
 }
 
+/// A rewrite fires no trigger: what it has changed since the comparison is found by another one.
+#[test]
+fn a_rewrite_between_comparison_and_swap_is_not_undone() {
+    let both = Both::with(TABLE);
+    let reader = both.place.session();
+    reader.exec("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM pg_class");
+    let running = both.start(&[SHADOW, &["--table", "t"]].concat());
+    wait_until("all is compared", || {
+        let there =
+            "SELECT coalesce((SELECT relname FROM pg_class WHERE relname = 'in_place'), '')";
+        both.one(there) == "in_place"
+            && both.one("SELECT max(state) FROM pgv2rs.in_place") == "verified"
+    });
+    both.exec("ALTER TABLE t ALTER said TYPE text USING said || '0'");
+    reader.exec("COMMIT");
+    let outcome = running.ended();
+    outcome.refused(
+        1,
+        &["5000 rows are not what they are", "ALTER TABLE", "--undo"],
+    );
+    assert_eq!(both.one("SELECT said FROM t WHERE id = 5"), "50");
+    both.change(&["--undo"]);
+    both.change(&[SHADOW, &["--table", "t"]].concat());
+    assert_eq!(both.one("SELECT said FROM t WHERE id = 5"), "50");
+}
+
+/// Numbers are handed out without any lock on the table, also while the swap waits for that of another one.
+#[test]
+fn no_number_of_an_identity_is_handed_out_twice() {
+    let both = Both::with(
+        "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, v vector(1)); INSERT INTO t (v) SELECT ARRAY[i]::real[]::vector FROM generate_series(1, 100) i;
+         CREATE TABLE r (id int REFERENCES t)",
+    );
+    both.killed_at("compared", SHADOW);
+    let reader = both.place.session();
+    reader.exec("BEGIN; SELECT count(*) FROM r");
+    let running = both.start(&[SHADOW, &["--lock-timeout", "900ms"]].concat());
+    let numbers = both.place.session();
+    let mut handed = Vec::new();
+    // Who waits for the sequence that goes away gets an error, and no number.
+    let mut next = || match numbers.try_rows("SELECT nextval('t_id_seq')") {
+        Ok(rows) => handed.extend(rows),
+        Err(error) => assert!(error.contains("could not open relation"), "{error}"),
+    };
+    for n in 0..60 {
+        next();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        if n == 40 {
+            reader.exec("COMMIT");
+        }
+    }
+    wait_until("it is swapped", || {
+        next();
+        both.type_of("t", "v") == "vectors.vector(1)"
+    });
+    next();
+    let outcome = running.ended();
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    let all = handed.len();
+    handed.sort();
+    handed.dedup();
+    assert_eq!(handed.len(), all);
+}
+
 /// A role that may not see what others' sessions do takes each of their transactions for one that looks.
 #[test]
 fn a_role_that_sees_nothing_of_others_waits_for_them_too() {

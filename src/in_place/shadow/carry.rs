@@ -42,11 +42,11 @@ pub(super) async fn carried(
 }
 
 /// (step, statement): below 100 before the old table is dropped, from 900 on after the commit. $1 the old table, $2 the new one's name, $3 the old one's, $4 this program's triggers,
-/// $5 indexes that the new table has not.
+/// $5 indexes that the new table has not. Where an identity stands is read last, and under a lock that ALTER SEQUENCE takes: its numbers need none on the table.
 /// Privileges: what the new table was given by default goes first.
 const STATEMENTS: &str = "WITH o AS (SELECT c.*, c.relowner::pg_catalog.regrole::text AS owner FROM pg_catalog.pg_class c WHERE c.oid = $1::oid), \
     said AS (SELECT $2::text AS new, $3::text AS t, $4::text[] AS ours), \
-    sequences AS (SELECT d.deptype, s.oid, s.relname::text AS name, s.oid::pg_catalog.regclass::text AS full_name, a.attname, s.relacl, s.relpersistence, q.seqtypid, \
+    sequences AS (SELECT d.deptype, s.oid, s.relname::text AS name, s.oid::pg_catalog.regclass::text AS full_name, a.attname, s.relacl, s.relpersistence, q.seqtypid, q.seqincrement, \
         pg_catalog.pg_get_serial_sequence(said.new, a.attname::text) AS new_name \
       FROM said, pg_catalog.pg_depend d JOIN pg_catalog.pg_class s ON s.oid = d.objid AND s.relkind = 'S' JOIN pg_catalog.pg_sequence q ON q.seqrelid = s.oid \
       JOIN pg_catalog.pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid \
@@ -60,7 +60,8 @@ const STATEMENTS: &str = "WITH o AS (SELECT c.*, c.relowner::pg_catalog.regrole:
     SELECT 10 AS step, s.oid::int8 AS n, pg_catalog.format('ALTER SEQUENCE %s OWNED BY %s.%I', s.full_name, said.new, s.attname) AS statement FROM sequences s, said WHERE s.deptype = 'a' UNION ALL \
     SELECT 10, s.oid::int8, pg_catalog.format('ALTER SEQUENCE %s AS %s', s.new_name, s.seqtypid::pg_catalog.regtype) FROM sequences s WHERE s.deptype = 'i' UNION ALL \
     SELECT 11, s.oid::int8, pg_catalog.format('ALTER SEQUENCE %s SET UNLOGGED', s.new_name) FROM sequences s WHERE s.deptype = 'i' AND s.relpersistence = 'u' UNION ALL \
-    SELECT 12, s.oid::int8, pg_catalog.format('SELECT pg_catalog.setval(%L::pg_catalog.regclass, last_value, is_called) FROM %s', s.new_name, s.full_name) FROM sequences s WHERE s.deptype = 'i' UNION ALL \
+    SELECT 14, s.oid::int8, pg_catalog.format('ALTER SEQUENCE %s INCREMENT BY %s', s.full_name, s.seqincrement) FROM sequences s WHERE s.deptype = 'i' UNION ALL \
+    SELECT 15, s.oid::int8, pg_catalog.format('SELECT pg_catalog.setval(%L::pg_catalog.regclass, last_value, is_called) FROM %s', s.new_name, s.full_name) FROM sequences s WHERE s.deptype = 'i' UNION ALL \
     SELECT 13, k.oid::int8, pg_catalog.format('ALTER TABLE ONLY %s DROP CONSTRAINT %I', k.whose, k.conname) FROM keys k WHERE k.conrelid <> $1 UNION ALL \
     SELECT 100, s.oid::int8, pg_catalog.format('ALTER SEQUENCE %s RENAME TO %I', s.new_name, s.name) FROM sequences s WHERE s.deptype = 'i' UNION ALL \
     SELECT 110, k.oid::int8, pg_catalog.format('ALTER TABLE ONLY %s ADD CONSTRAINT %I %s%s', k.whose, k.conname, k.def, CASE WHEN k.convalidated THEN ' NOT VALID' ELSE '' END) FROM keys k UNION ALL \

@@ -82,7 +82,7 @@ async fn pieces(
                     "{wrong} rows {how}; the first is at ctid {}",
                     first.unwrap_or_default()
                 ))
-                .remedy("nothing was swapped; pgv2rs-copy in-place --undo drops the new table"));
+                .remedy("nothing was swapped; where ALTER TABLE has rewritten the old table meanwhile, no trigger fired for that: pgv2rs-copy in-place --undo, and begin again"));
         }
         rows += all.unsigned_abs();
         at = end;

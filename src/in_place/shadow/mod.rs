@@ -32,7 +32,7 @@ use words::Words;
 
 pub(super) use swap::{gone, undo, validate};
 
-/// So often the table may be emptied between a comparison and its swap.
+/// So often the table may be emptied or rewritten between a comparison and its swap.
 const COMPARED_AGAIN: u32 = 5;
 
 /// What is left of the notes when it is taken over in less than this.
@@ -67,16 +67,17 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
     for _ in 0..COMPARED_AGAIN {
         tracing::info!("{}: comparing every row", unit.display());
         swap::sound(&session, &words).await?;
+        let file = swap::file(&session, unit).await?;
         changed.verified_rows = compare::compare(&own, &words).await?;
         work.ledger
             .in_place_verified(line.id, changed.verified_rows)
             .await?;
         crate::fail::point("compared");
         older_snapshots(work, &session, unit, &looking(&session).await?).await?;
-        taken.merge(caught_up(work, &own, &words).await?);
-        let Some((held, last)) = swap::swap(work, (&session, &own), &words, &line).await? else {
+        let swapped = swap::swap(work, (&session, &own), &words, &line, &file).await?;
+        let Some((held, last)) = swapped else {
             tracing::warn!(
-                "{}: it was emptied since its rows were compared: looked through again",
+                "{}: it was emptied or rewritten since its rows were compared: looked through again",
                 unit.display()
             );
             continue;
@@ -93,7 +94,7 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
     }
     Err(
         Error::new(Side::Target, format!("swapping {}", unit.display()))
-            .because("it is emptied again and again")
+            .because("it is emptied or rewritten again and again")
             .remedy("let it be, and run the same command again"),
     )
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::guard::{as_planned, is_there};
-use super::super::lock::{Held, locked, locked_in};
+use super::super::lock::{Held, holders, locked, locked_once};
 use super::super::snapshots::looking;
 use super::super::statement::run;
 use super::super::swap::new_indexes;
@@ -22,50 +22,61 @@ use crate::waiting::PROCESS;
 /// How one try has ended.
 enum Tried {
     Done(Taken),
-    Emptied,
-    /// These look through a snapshot that is older than what was taken over last.
+    /// What was compared is not what is there.
+    Anew,
+    /// These look through a snapshot that is older than what was taken over last, or may do so.
     Watched(Vec<i32>),
 }
 
-/// None: the table was emptied since the comparison.
+/// None: the table was emptied or rewritten since the comparison.
 pub(super) async fn swap(
     work: &Work<'_>,
     (session, own): (&Session, &Session),
     words: &Words<'_>,
     line: &Line,
+    file: &str,
 ) -> Result<Option<(Held, Taken)>> {
     let unit = words.unit;
     let since = Instant::now();
     let mut tries = 0;
+    let mut taken = Taken::default();
     loop {
-        let body = async || attempt(work, (session, own), words, line).await;
-        let (tried, held) = locked_in("EXCLUSIVE", work, session, unit, "swapping", body).await?;
-        tries += held.tries;
-        let watchers = match tried {
-            Tried::Done(taken) => {
-                let seconds = held.seconds;
+        // Before each try: what is noted meanwhile would be taken over under the lock.
+        taken.merge(super::caught_up(work, own, words).await?);
+        tries += 1;
+        let body = async || attempt(work, (session, own), words, line, file).await;
+        let tried = locked_once("EXCLUSIVE", work, session, unit, body).await;
+        let tried = tried.map_err(|e| e.during(format!("swapping {}", unit.display())))?;
+        let why = match tried {
+            Ok((Tried::Done(last), seconds)) => {
+                taken.merge(last);
                 return Ok(Some((Held { seconds, tries }, taken)));
             }
-            Tried::Emptied => return Ok(None),
-            Tried::Watched(watchers) => watchers,
+            Ok((Tried::Anew, _)) => return Ok(None),
+            Ok((Tried::Watched(watchers), _)) => {
+                let sql = format!(
+                    "SELECT coalesce(pg_catalog.string_agg({PROCESS}, ', '), 'processes that have just ended') FROM pg_catalog.pg_stat_activity b WHERE b.pid = ANY ($1)"
+                );
+                let row = session.query_one(&sql, &[&watchers]).await;
+                let who: String = row.map_err(on("asking for old snapshots"))?.get(0);
+                format!(
+                    "somebody looks through a snapshot, and would not see the rows that were taken over last: {who}"
+                )
+            }
+            Err(error) => match holders(session, unit).await? {
+                Some(who) => format!("the lock did not come in time; it is held by {who}"),
+                None => format!("a lock did not come in time: {error}"),
+            },
         };
-        let sql = format!(
-            "SELECT coalesce(pg_catalog.string_agg({PROCESS}, ', '), 'processes that have just ended') FROM pg_catalog.pg_stat_activity b WHERE b.pid = ANY ($1)"
-        );
-        let row = session.query_one(&sql, &[&watchers]).await;
-        let who: String = row.map_err(on("asking for old snapshots"))?.get(0);
         if since.elapsed() >= work.options.retry_for {
             return Err(Error::new(Side::Target, format!("swapping {}", unit.display()))
-                .because(format!(
-                    "somebody looks through a snapshot all the time, and would not see the rows that were taken over last: {who}"
-                ))
-                .remedy("end that, or give it more time with --lock-timeout and --retry-for, and run the same command again: it goes on from here"));
+                .because(why)
+                .remedy("end that, or wait for less traffic, and run the same command again: it goes on from here; or --undo it and use --method add-column, which asks for less"));
         }
-        super::notes::vacuum(own, words).await?;
         if tries % 5 == 1 {
-            tracing::info!("{}: the swap waits for snapshots: {who}", unit.display());
+            tracing::info!("{}: the swap is tried again: {why}", unit.display());
         }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
     }
 }
 
@@ -74,15 +85,16 @@ async fn attempt(
     (session, own): (&Session, &Session),
     words: &Words<'_>,
     line: &Line,
+    file: &str,
 ) -> Result<Tried> {
     let unit = words.unit;
     // Nobody writes any more: what is noted now is all. First of all, since who comes after it and waits has seen it.
     let taken = take_over(own, words).await?;
-    if taken.emptied {
-        return Ok(Tried::Emptied);
+    if taken.emptied || self::file(session, unit).await? != file {
+        return Ok(Tried::Anew);
     }
-    // Whoever looked before would not see it. Who waits for the lock looks anew when it comes, but for EXECUTE, which keeps its snapshot; so does a transaction in
-    // REPEATABLE READ, which nothing tells from others.
+    // Whoever looked before would not see it. Who waits for the lock with the first statement of a transaction looks anew when it comes, but for EXECUTE; another
+    // one may be in REPEATABLE READ, which nothing tells.
     let then = looking(session).await?;
     sound(session, words).await?;
     let members = unit.members(session).await?;
@@ -105,7 +117,8 @@ async fn attempt(
             .remedy("take that back and run the same command again; or --undo, and begin again with it"));
     }
     let waiting = "SELECT l.pid FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid) \
-        WHERE l.relation = $1 AND NOT l.granted AND a.query !~* '\\mexecute\\M'";
+        WHERE l.relation = $1 AND NOT l.granted AND a.xact_start = a.query_start AND a.query !~* '\\mexecute\\M' \
+          AND pg_catalog.octet_length(a.query) < pg_catalog.pg_size_bytes(pg_catalog.current_setting('track_activity_query_size')) - 8";
     let since = Instant::now();
     loop {
         let now = looking(session).await?;
@@ -308,6 +321,14 @@ pub(super) async fn triggers(session: &Session, unit: &Unit) -> Result<String> {
         FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid WHERE g.tgrelid = $1 AND g.tgname = ANY ($2)";
     let row = session.query_one(sql, &[&unit.root, &&ours[..]]).await;
     Ok(row.map_err(on("looking at the triggers"))?.get(0))
+}
+
+/// What a comparison is of: the old table's file, and its columns as they stand in the catalog. A rewrite by ALTER TABLE fires no trigger.
+pub(super) async fn file(session: &Session, unit: &Unit) -> Result<String> {
+    let sql = "SELECT pg_catalog.concat(pg_catalog.pg_relation_filenode(c.oid), ' ', (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', a.attnum, a.xmin), ' ' ORDER BY a.attnum) \
+        FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)) FROM pg_catalog.pg_class c WHERE c.oid = $1";
+    let row = session.query_one(sql, &[&unit.root]).await;
+    Ok(row.map_err(on("looking at a table's file"))?.get(0))
 }
 
 /// What the new table was made after: columns, checks, keys, indexes, identities, owner.
