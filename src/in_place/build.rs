@@ -302,24 +302,30 @@ pub(super) async fn drop_known(
     done.map(|_| ())
 }
 
-/// A search over each vector index must find something. Out: those that find less of the vectors themselves than they should: rows are not at stake, so
-/// that is said and stops nothing.
+/// The indexes of a unit.
 pub(super) async fn probed(session: &Session, unit: &Unit, under: Under) -> Result<Vec<String>> {
-    let (mut broken, mut weak) = (Vec::new(), Vec::new());
     let members = unit.members(session).await?;
-    for index in indexes_of(unit, &members).filter(|i| i.vector && !i.partitioned) {
-        let (schema, name) = (&index.schema, under.name(index));
+    let indexes = indexes_of(unit, &members).filter(|i| i.vector && !i.partitioned);
+    let named = indexes.map(|i| (i.schema.as_str(), under.name(i), i.display()));
+    searched(session, named).await
+}
+
+/// A search over each of these vector indexes (schema, name, and what it is called after the swap) must find something. Out: those that find less of the vectors
+/// themselves than they should: rows are not at stake, so that is said and stops nothing.
+pub(super) async fn searched(
+    session: &Session,
+    indexes: impl Iterator<Item = (&str, &str, String)>,
+) -> Result<Vec<String>> {
+    let (mut broken, mut weak) = (Vec::new(), Vec::new());
+    for (schema, name, shown) in indexes {
         match probe::search(session, schema, name).await {
             Ok(None) => {}
             Ok(Some(why)) => {
-                let why = format!(
-                    "{}: {why}, or with a larger m and ef_construction",
-                    index.display()
-                );
+                let why = format!("{shown}: {why}, or with a larger m and ef_construction");
                 tracing::warn!("{why}");
                 weak.push(why);
             }
-            Err(why) => broken.push(format!("{} ({name}): {why}", index.display())),
+            Err(why) => broken.push(format!("{shown} ({name}): {why}")),
         }
     }
     match broken.is_empty() {

@@ -188,6 +188,12 @@ impl Index {
     }
 }
 
+impl Part {
+    pub fn display(&self) -> String {
+        format!("index {}", crate::catalog::ident(&self.name))
+    }
+}
+
 impl Fact {
     pub fn quoted(&self) -> String {
         quote_qualified(&self.schema, &self.table)

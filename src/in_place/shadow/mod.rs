@@ -17,6 +17,7 @@ mod words;
 
 use std::time::{Duration, Instant};
 
+use super::build::searched;
 use super::fill::Filled;
 use super::report::Changed;
 use super::snapshots::{looking, older_snapshots};
@@ -63,7 +64,9 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
     crate::fail::point("taken-over");
     built.extend(parts(&session, unit, others).await?);
     taken.merge(caught_up(work, &own, &words).await?);
-    let weak = probed(&session, unit, shadow).await?;
+    let vector = shadow.parts.iter().filter(|p| p.vector);
+    let named = vector.map(|p| (unit.schema.as_str(), p.temporary.as_str(), p.display()));
+    let weak = searched(&session, named).await?;
     for _ in 0..COMPARED_AGAIN {
         tracing::info!("{}: comparing every row", unit.display());
         swap::sound(&session, &words).await?;
@@ -143,7 +146,7 @@ async fn parts(
             .query_one(there, &[&unit.schema, &part.temporary])
             .await;
         if !row.map_err(on("looking for an index"))?.get::<_, bool>(0) {
-            tracing::info!("building {}", part.name);
+            tracing::info!("building {}", part.display());
             if part.vector {
                 probe::worker_answers(session).await?;
             }
@@ -152,41 +155,19 @@ async fn parts(
             crate::fail::point("before-index");
             // In one message, and so in one transaction.
             let made = session.execute_on_table(&part.make.join("; ")).await;
-            made.map_err(Error::on(Side::Target, format!("building {}", part.name)))?;
+            made.map_err(Error::on(
+                Side::Target,
+                format!("building {}", part.display()),
+            ))?;
             crate::fail::point("after-index");
             run(session, "SET default_tablespace = ''").await?;
         }
         built.push(Built {
-            index: format!("index {}", part.name),
+            index: part.display(),
             before: part.before.clone(),
             ddl: part.make.clone(),
             seconds: started.elapsed().as_secs_f64(),
         });
     }
     Ok(built)
-}
-
-/// A search over each vector index must find something.
-async fn probed(session: &Session, unit: &Unit, shadow: &Shadow) -> Result<Vec<String>> {
-    let mut weak = Vec::new();
-    for part in shadow.parts.iter().filter(|p| p.vector) {
-        match probe::search(session, &unit.schema, &part.temporary).await {
-            Ok(None) => {}
-            Ok(Some(why)) => {
-                let why = format!(
-                    "{}: {why}, or with a larger m and ef_construction",
-                    part.name
-                );
-                tracing::warn!("{why}");
-                weak.push(why);
-            }
-            Err(why) => {
-                let attempt = "searching over the new indexes";
-                return Err(Error::new(Side::Verification, attempt)
-                    .because(format!("{} ({}): {why}", part.name, part.temporary))
-                    .remedy("DROP that INDEX, and run the same command again: it is made anew"));
-            }
-        }
-    }
-    Ok(weak)
 }
