@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::super::guard::{as_planned, is_there};
 use super::super::lock::{Held, holders, locked, locked_once};
-use super::super::snapshots::looking;
+use super::super::snapshots::{looking, named, still};
 use super::super::statement::run;
 use super::super::swap::new_indexes;
 use super::super::unit::{Part, Unit};
@@ -17,7 +17,6 @@ use super::words::{self, Words};
 use crate::connect::{Session, quote, quote_qualified};
 use crate::error::{Error, Result, Side};
 use crate::ledger::in_place::{Line, forget, replaced};
-use crate::waiting::PROCESS;
 
 /// How one try has ended.
 enum Tried {
@@ -54,11 +53,7 @@ pub(super) async fn swap(
             }
             Ok((Tried::Anew, _)) => return Ok(None),
             Ok((Tried::Watched(watchers), _)) => {
-                let sql = format!(
-                    "SELECT coalesce(pg_catalog.string_agg({PROCESS}, ', '), 'processes that have just ended') FROM pg_catalog.pg_stat_activity b WHERE b.pid = ANY ($1)"
-                );
-                let row = session.query_one(&sql, &[&watchers]).await;
-                let who: String = row.map_err(on("asking for old snapshots"))?.get(0);
+                let who = named(session, &watchers).await?;
                 format!(
                     "somebody looks through a snapshot, and would not see the rows that were taken over last: {who}"
                 )
@@ -125,9 +120,8 @@ async fn attempt(
         let rows = session.query(waiting, &[&unit.root]).await;
         let rows = rows.map_err(on("asking who waits for the lock"))?;
         let waiting: Vec<i32> = rows.iter().map(|r| r.get(0)).collect();
-        let left = then.iter().filter(|t| now.contains(t));
-        let left = left.filter(|(pid, _)| !waiting.contains(pid));
-        let left: Vec<i32> = left.map(|(pid, _)| *pid).collect();
+        let left = still(&then, &now).filter(|pid| !waiting.contains(pid));
+        let left: Vec<i32> = left.collect();
         if left.is_empty() {
             break;
         }
