@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::Work;
 use super::super::fill::{Filled, next_width};
 use super::super::statement::run;
-use super::swap::sound;
+use super::stamps::sound;
 use super::words::Words;
 use crate::connect::Session;
 use crate::copy::throttle::Throttle;

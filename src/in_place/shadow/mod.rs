@@ -12,7 +12,9 @@ mod compare;
 mod fill;
 mod notes;
 pub(super) mod planned;
+mod stamps;
 mod swap;
+mod undo;
 mod words;
 
 use std::time::{Duration, Instant};
@@ -31,7 +33,8 @@ use crate::error::{Error, Result, Side};
 use crate::ledger::in_place::Line;
 use words::Words;
 
-pub(super) use swap::{gone, undo, validate};
+pub(super) use swap::validate;
+pub(super) use undo::{gone, undo};
 
 /// So often the table may be emptied or rewritten between a comparison and its swap.
 const COMPARED_AGAIN: u32 = 5;
@@ -69,8 +72,8 @@ pub(super) async fn change(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> 
     let weak = searched(&session, named).await?;
     for _ in 0..COMPARED_AGAIN {
         tracing::info!("{}: comparing every row", unit.display());
-        swap::sound(&session, &words).await?;
-        let file = swap::file(&session, unit).await?;
+        stamps::sound(&session, &words).await?;
+        let file = stamps::file(&session, unit).await?;
         changed.verified_rows = compare::compare(&own, &words).await?;
         work.ledger
             .in_place_verified(line.id, changed.verified_rows)

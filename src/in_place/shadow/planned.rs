@@ -4,7 +4,7 @@ use super::super::indexes::{TAIL, TAIL_FROM};
 use super::super::look::Looking;
 use super::super::on;
 use super::super::unit::{Key, Member, Part, Plain, Shadow, Unit};
-use super::swap::shape;
+use super::stamps::shape;
 use super::words;
 use crate::cli::Method;
 use crate::connect::{Session, quote, quote_qualified};

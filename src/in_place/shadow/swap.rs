@@ -1,11 +1,11 @@
 //! In: a new table whose rows are all compared. Out: it in the old one's place, in one short transaction: writers wait while the last notes are taken over and whoever
-//! looked before that has looked away, readers only while the names change. Before it, the way back.
+//! looked before that has looked away, readers only while the names change. After it, what can come later.
 
 use std::time::{Duration, Instant};
 
-use super::super::guard::{as_planned, is_there};
-use super::super::lock::{Held, holders, locked, locked_once};
-use super::super::snapshots::{looking, named, still};
+use super::super::guard::as_planned;
+use super::super::lock::{Held, holders, locked_once};
+use super::super::snapshots::{Looking, looking, named, still};
 use super::super::statement::run;
 use super::super::swap::new_indexes;
 use super::super::unit::{Part, Unit};
@@ -13,10 +13,11 @@ use super::super::{Work, on, views};
 use super::carry::carried;
 use super::notes::{Taken, take_over};
 use super::planned::hanging;
-use super::words::{self, Words};
+use super::stamps::{self, shape, sound};
+use super::words::Words;
 use crate::connect::{Session, quote, quote_qualified};
 use crate::error::{Error, Result, Side};
-use crate::ledger::in_place::{Line, forget, replaced};
+use crate::ledger::in_place::{Line, replaced};
 
 /// How one try has ended.
 enum Tried {
@@ -85,50 +86,34 @@ async fn attempt(
     let unit = words.unit;
     // Nobody writes any more: what is noted now is all. First of all, since who comes after it and waits has seen it.
     let taken = take_over(own, words).await?;
-    if taken.emptied || self::file(session, unit).await? != file {
+    if taken.emptied || stamps::file(session, unit).await? != file {
         return Ok(Tried::Anew);
     }
-    // Whoever looked before would not see it. Who waits for the lock with the first statement of a transaction looks anew when it comes, but for EXECUTE; another
-    // one may be in REPEATABLE READ, which nothing tells.
+    // Whoever looked before would not see it.
     let then = looking(session).await?;
     sound(session, words).await?;
     let members = unit.members(session).await?;
     as_planned(session, unit, &members, &work.casts).await?;
     new_indexes(session, unit, &members).await?;
-    let changed = members.len() > 1 || shape(session, unit).await? != words.shadow.shape;
-    if let Some(new) = hanging(session, unit).await?.first() {
+    let hung = hanging(session, unit).await?;
+    let changed = match hung.first() {
+        Some(new) => Some(format!("{} was hung on it", new.object)),
+        None if members.len() > 1 || shape(session, unit).await? != words.shadow.shape => Some(
+            "a table inherits from it, or its columns, checks, keys, indexes or its owner were changed"
+                .to_string(),
+        ),
+        None => None,
+    };
+    if let Some(changed) = changed {
         return Err(Error::new(Side::Target, "comparing it with the plan")
-            .because(format!(
-                "{} was hung on it since the plan, and would be lost",
-                new.object
-            ))
+            .because(format!("{changed} since the plan, and that would be lost"))
             .remedy(
                 "take that back and run the same command again; or --undo, and begin again with it",
             ));
     }
-    if changed {
-        return Err(Error::new(Side::Target, "comparing it with the plan")
-            .because("its columns, checks, keys, indexes or its owner were changed since the plan, or a table inherits from it, and that would be lost")
-            .remedy("take that back and run the same command again; or --undo, and begin again with it"));
-    }
-    let waiting = "SELECT l.pid FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid) \
-        WHERE l.relation = $1 AND NOT l.granted AND a.xact_start = a.query_start AND a.query !~* '\\mexecute\\M' \
-          AND pg_catalog.octet_length(a.query) < pg_catalog.pg_size_bytes(pg_catalog.current_setting('track_activity_query_size')) - 8";
-    let since = Instant::now();
-    loop {
-        let now = looking(session).await?;
-        let rows = session.query(waiting, &[&unit.root]).await;
-        let rows = rows.map_err(on("asking who waits for the lock"))?;
-        let waiting: Vec<i32> = rows.iter().map(|r| r.get(0)).collect();
-        let left = still(&then, &now).filter(|pid| !waiting.contains(pid));
-        let left: Vec<i32> = left.collect();
-        if left.is_empty() {
-            break;
-        }
-        if since.elapsed() >= work.options.lock_timeout {
-            return Ok(Tried::Watched(left));
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
+    let left = watching(work, session, unit, &then).await?;
+    if !left.is_empty() {
+        return Ok(Tried::Watched(left));
     }
     let lock = format!("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE", words.old);
     run(session, &lock).await?;
@@ -152,6 +137,32 @@ async fn attempt(
     noted(session, words, line, validate).await?;
     crate::fail::point("swapping");
     Ok(Tried::Done(taken))
+}
+
+/// Waits until these look no more; who still does. Who waits for the lock with the first statement of a transaction looks anew when it comes, but for EXECUTE; another
+/// one may be in REPEATABLE READ, which nothing tells.
+async fn watching(
+    work: &Work<'_>,
+    session: &Session,
+    unit: &Unit,
+    then: &[Looking],
+) -> Result<Vec<i32>> {
+    let waiting = "SELECT l.pid FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity a USING (pid) \
+        WHERE l.relation = $1 AND NOT l.granted AND a.xact_start = a.query_start AND a.query !~* '\\mexecute\\M' \
+          AND pg_catalog.octet_length(a.query) < pg_catalog.pg_size_bytes(pg_catalog.current_setting('track_activity_query_size')) - 8";
+    let since = Instant::now();
+    loop {
+        let now = looking(session).await?;
+        let rows = session.query(waiting, &[&unit.root]).await;
+        let rows = rows.map_err(on("asking who waits for the lock"))?;
+        let waiting: Vec<i32> = rows.iter().map(|r| r.get(0)).collect();
+        let left = still(then, &now).filter(|pid| !waiting.contains(pid));
+        let left: Vec<i32> = left.collect();
+        if left.is_empty() || since.elapsed() >= work.options.lock_timeout {
+            return Ok(left);
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// The new table, with these parts, in the old one's place. Out: the foreign keys that are to be validated.
@@ -250,96 +261,3 @@ pub(in super::super) async fn validate(session: &Session, unit: &Unit) -> Result
     }
     Ok(())
 }
-
-/// The new table, the notes and the triggers go; the old table is as it always was.
-pub(in super::super) async fn undo(work: &Work<'_>, line: &Line) -> Result<()> {
-    let unit = &line.unit;
-    let session = work.connect().await?;
-    if !is_there(&session, unit).await? {
-        return gone(&session, line).await;
-    }
-    let body = async || {
-        for name in [unit.trigger.clone(), words::emptied(unit)] {
-            let drop = format!(
-                "DROP TRIGGER IF EXISTS {} ON {}",
-                quote(&name),
-                unit.quoted()
-            );
-            run(&session, &drop).await?;
-        }
-        away(&session, line).await
-    };
-    locked(work, &session, unit, "undoing the change of", body).await?;
-    tracing::info!("{} is as it was", unit.display());
-    Ok(())
-}
-
-/// Of a table that was dropped meanwhile.
-pub(in super::super) async fn gone(session: &Session, line: &Line) -> Result<()> {
-    away(session, line).await?;
-    tracing::warn!(
-        "{} was dropped meanwhile: there is nothing to change any more",
-        line.unit.display()
-    );
-    Ok(())
-}
-
-async fn away(session: &Session, line: &Line) -> Result<()> {
-    let unit = &line.unit;
-    run(
-        session,
-        &format!("DROP FUNCTION IF EXISTS {}()", unit.function()),
-    )
-    .await?;
-    let new = words::new_table(unit, super::shadow(unit)?);
-    for table in [new, words::notes(unit)] {
-        run(session, &format!("DROP TABLE IF EXISTS {table}")).await?;
-    }
-    forget(session, line.id).await
-}
-
-/// The triggers stand and fire for everybody, as ever since they were made.
-pub(super) async fn sound(session: &Session, words: &Words<'_>) -> Result<()> {
-    if triggers(session, words.unit).await? == words.shadow.triggers {
-        return Ok(());
-    }
-    let attempt = format!("looking at the triggers of {}", words.unit.display());
-    Err(Error::new(Side::Target, attempt)
-        .because("they are not as they were made")
-        .remedy("somebody has dropped, disabled or changed one, so changes since then may be missing: pgv2rs-copy in-place --undo, and begin again"))
-}
-
-pub(super) async fn triggers(session: &Session, unit: &Unit) -> Result<String> {
-    let ours = [unit.trigger.clone(), words::emptied(unit)];
-    let sql = "SELECT coalesce(pg_catalog.string_agg(pg_catalog.concat_ws('/', g.oid, g.xmin, g.tgenabled, p.oid, p.xmin), ' ' ORDER BY g.oid), '') \
-        FROM pg_catalog.pg_trigger g JOIN pg_catalog.pg_proc p ON p.oid = g.tgfoid WHERE g.tgrelid = $1 AND g.tgname = ANY ($2)";
-    let row = session.query_one(sql, &[&unit.root, &&ours[..]]).await;
-    Ok(row.map_err(on("looking at the triggers"))?.get(0))
-}
-
-/// What a comparison is of: the old table's file, and its columns as they stand in the catalog. A rewrite by ALTER TABLE fires no trigger.
-pub(super) async fn file(session: &Session, unit: &Unit) -> Result<String> {
-    let sql = "SELECT pg_catalog.concat(pg_catalog.pg_relation_filenode(c.oid), ' ', (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', a.attnum, a.xmin), ' ' ORDER BY a.attnum) \
-        FROM pg_catalog.pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0)) FROM pg_catalog.pg_class c WHERE c.oid = $1";
-    let row = session.query_one(sql, &[&unit.root]).await;
-    Ok(row.map_err(on("looking at a table's file"))?.get(0))
-}
-
-/// What the new table was made after: columns, checks, keys, indexes, identities, owner.
-pub(super) async fn shape(session: &Session, unit: &Unit) -> Result<String> {
-    let row = session.query_one(SHAPE, &[&unit.root]).await;
-    Ok(row.map_err(on("looking at a table's shape"))?.get(0))
-}
-
-const SHAPE: &str = "SELECT pg_catalog.md5(pg_catalog.concat_ws('|', c.relowner, c.relpersistence, c.relam, c.relispartition, c.reloftype, c.reloptions::text, c.reltablespace, (SELECT t.reloptions::text FROM pg_catalog.pg_class t WHERE t.oid = c.reltoastrelid), \
-      (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', a.attname, a.atttypid, a.atttypmod, a.attnotnull, a.attidentity, a.attgenerated, a.attcollation, a.attstorage, a.attcompression, \
-          pg_catalog.pg_get_expr(f.adbin, f.adrelid)), ',' ORDER BY a.attnum) FROM pg_catalog.pg_attribute a LEFT JOIN pg_catalog.pg_attrdef f ON f.adrelid = a.attrelid AND f.adnum = a.attnum \
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped), \
-      (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', k.conname, pg_catalog.pg_get_constraintdef(k.oid)), ',' ORDER BY k.oid) FROM pg_catalog.pg_constraint k \
-        WHERE k.conrelid = c.oid AND k.contype <> 'f'), \
-      (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', i.relname, pg_catalog.pg_get_indexdef(i.oid), i.reltablespace, \
-          (SELECT pg_catalog.string_agg(coalesce(b.attstattarget, -1)::text, ' ' ORDER BY b.attnum) FROM pg_catalog.pg_attribute b WHERE b.attrelid = i.oid)), ',' ORDER BY i.relname) FROM pg_catalog.pg_index x \
-        JOIN pg_catalog.pg_class i ON i.oid = x.indexrelid WHERE x.indrelid = c.oid AND x.indislive AND x.indisvalid), \
-      (SELECT pg_catalog.string_agg(pg_catalog.concat_ws('/', s.seqtypid, s.seqstart, s.seqincrement, s.seqmax, s.seqmin, s.seqcache, s.seqcycle), ',' ORDER BY s.seqrelid) \
-        FROM pg_catalog.pg_depend d JOIN pg_catalog.pg_sequence s ON s.seqrelid = d.objid WHERE d.refobjid = c.oid AND d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.deptype = 'i'))) \
-    FROM pg_catalog.pg_class c WHERE c.oid = $1";
