@@ -61,7 +61,7 @@ pub(super) async fn locked<T>(
     }
 }
 
-/// One try with another mode. None: the lock did not come in time; the caller has something to do before the next.
+/// One try with another mode. An error inside: a lock did not come in time, and the caller has something to do before the next.
 pub(super) async fn locked_once<T>(
     mode: &str,
     work: &Work<'_>,

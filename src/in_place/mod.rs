@@ -268,10 +268,7 @@ async fn one(work: &Work<'_>, unit: &Unit, line: Option<Line>) -> Result<Option<
     if let Some(line) = &line
         && !guard::is_there(&session, unit).await?
     {
-        match unit.shadow {
-            Some(_) => shadow::gone(&session, line).await?,
-            None => undo::gone(work, &session, line).await?,
-        }
+        undo::gone(work, &session, line).await?;
         return Ok(None);
     }
     let (state, verified) = line

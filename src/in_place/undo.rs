@@ -4,6 +4,7 @@ use super::Work;
 use super::build::{self, Under};
 use super::guard::{is_there, let_go, strays};
 use super::lock::locked;
+use super::shadow;
 use super::statement::run;
 use super::unit::Unit;
 use crate::connect::Session;
@@ -21,12 +22,14 @@ pub(super) async fn undo(work: &Work<'_>, line: &Line) -> Result<()> {
         .because("its columns are of the new type already")
         .remedy("run the same command without --undo: it ends what follows"));
     }
-    if unit.shadow.is_some() {
-        return super::shadow::undo(work, line).await;
-    }
     let session = work.connect().await?;
     if !is_there(&session, unit).await? {
         return gone(work, &session, line).await;
+    }
+    if unit.shadow.is_some() {
+        shadow::undo(work, &session, line).await?;
+        tracing::info!("{} is as it was", unit.display());
+        return Ok(());
     }
     if line.state != State::Undoing {
         let body = async || {
@@ -85,7 +88,7 @@ pub(super) async fn undo(work: &Work<'_>, line: &Line) -> Result<()> {
     Ok(())
 }
 
-/// Of a table that was dropped nothing is left but the function and the line.
+/// Of a table that was dropped nothing is left but the function, the line, and a new table.
 pub(super) async fn gone(work: &Work<'_>, session: &Session, line: &Line) -> Result<()> {
     let unit: &Unit = &line.unit;
     let_go(work.options, session, unit).await?;
@@ -94,6 +97,9 @@ pub(super) async fn gone(work: &Work<'_>, session: &Session, line: &Line) -> Res
         &format!("DROP FUNCTION IF EXISTS {}()", unit.function()),
     )
     .await?;
+    if unit.shadow.is_some() {
+        shadow::away(session, unit).await?;
+    }
     crate::ledger::in_place::forget(session, line.id).await?;
     tracing::warn!(
         "{} was dropped meanwhile: there is nothing to change any more",

@@ -32,8 +32,8 @@ pub(super) async fn begin(work: &Work<'_>, session: &Session, unit: &Unit) -> Re
             .because("its columns, checks, keys or indexes were changed since the plan")
             .remedy("run the same command again: it plans anew"));
         }
-        table(session, unit, shadow).await?;
-        noting(session, unit, shadow).await?;
+        let owner = table(session, unit, shadow).await?;
+        noting(session, unit, shadow, &owner).await?;
         rehearsed(work, session, unit, shadow).await?;
         let mut unit = unit.clone();
         let now = triggers(session, &unit).await?;
@@ -49,7 +49,8 @@ pub(super) async fn begin(work: &Work<'_>, session: &Session, unit: &Unit) -> Re
     Ok(line)
 }
 
-async fn table(session: &Session, unit: &Unit, shadow: &Shadow) -> Result<()> {
+/// Out: its owner, quoted.
+async fn table(session: &Session, unit: &Unit, shadow: &Shadow) -> Result<String> {
     let new = words::new_table(unit, shadow);
     let row = session.query_one(TABLE, &[&unit.root]).await;
     let row = row.map_err(on("asking how a table is kept"))?;
@@ -99,7 +100,8 @@ async fn table(session: &Session, unit: &Unit, shadow: &Shadow) -> Result<()> {
             run(session, &statement).await?;
         }
     }
-    run(session, &format!("ALTER TABLE {new} OWNER TO {owner}")).await
+    run(session, &format!("ALTER TABLE {new} OWNER TO {owner}")).await?;
+    Ok(owner)
 }
 
 const COMPRESSION: &str = "SELECT pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET COMPRESSION %s', $3::text, attname, CASE attcompression WHEN 'l' THEN 'lz4' ELSE 'pglz' END) \
@@ -135,7 +137,7 @@ async fn rehearsed(work: &Work<'_>, session: &Session, unit: &Unit, shadow: &Sha
 }
 
 /// Whoever writes, and however: the function has the rights of the table's owner, who may do nothing with the notes but add to them.
-async fn noting(session: &Session, unit: &Unit, shadow: &Shadow) -> Result<()> {
+async fn noting(session: &Session, unit: &Unit, shadow: &Shadow, owner: &str) -> Result<()> {
     let notes = words::notes(unit);
     run(
         session,
@@ -163,22 +165,14 @@ async fn noting(session: &Session, unit: &Unit, shadow: &Shadow) -> Result<()> {
         new_note = note(new.clone()),
     );
     trigger::function(session, unit, &body).await?;
-    let owner = "SELECT pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(relowner)) FROM pg_catalog.pg_class WHERE oid = $1";
-    let row = session.query_one(owner, &[&unit.root]).await;
-    let owner: String = row.map_err(on("asking whose the table is"))?.get(0);
     run(session, &format!("GRANT INSERT ON {notes} TO {owner}")).await?;
-    for (name, when) in [
-        (unit.trigger.clone(), "INSERT OR UPDATE OR DELETE ON"),
-        (words::emptied(unit), "TRUNCATE ON"),
+    for (name, when, each) in [
+        (unit.trigger.clone(), "INSERT OR UPDATE OR DELETE", "ROW"),
+        (words::emptied(unit), "TRUNCATE", "STATEMENT"),
     ] {
         let (table, name) = (unit.quoted(), quote(&name));
-        let each = if when.starts_with('T') {
-            "STATEMENT"
-        } else {
-            "ROW"
-        };
         let make = format!(
-            "CREATE TRIGGER {name} AFTER {when} {table} FOR EACH {each} EXECUTE FUNCTION {}()",
+            "CREATE TRIGGER {name} AFTER {when} ON {table} FOR EACH {each} EXECUTE FUNCTION {}()",
             unit.function()
         );
         run(session, &make).await?;

@@ -28,23 +28,23 @@ pub(super) async fn fill(
     // A place is looked up, and so is a note, whatever the planner thinks of a whole scan.
     run(&session, "SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off").await?;
     let throttle = work.options.throttle.map(Throttle::new);
-    let mut width = 1_i64;
-    let mut first = 0;
+    let (mut width, mut first) = (1_i64, None);
+    let mut at = at(&session, line.id).await?;
     filled.passes += 1;
-    loop {
-        let Place { blocks, file } = at(&session, line.id).await?;
-        let Some(from) = blocks else { break };
+    while let Some(from) = at.blocks {
         let table = now(&session, words).await?;
-        if file != Some(table.file) {
+        if at.file != Some(table.file) {
             sound(&session, words).await?;
-            anew(&session, words, line.id, file.is_some()).await?;
-            first = 0;
+            at = anew(&session, words, line.id, at.file.is_some()).await?;
+            first = None;
             continue;
         }
         if from >= table.blocks {
-            place(&session, line.id, Place { blocks: None, file }).await?;
+            at.blocks = None;
+            place(&session, line.id, at).await?;
             break;
         }
+        let first = *first.get_or_insert(from);
         let end = (from + width).min(table.blocks);
         let began = Instant::now();
         let batch = batch(&session, words, (from, end), throttle.is_some()).await;
@@ -54,7 +54,7 @@ pub(super) async fn fill(
             let same = now(&session, words).await?.file == table.file;
             if same {
                 let blocks = Some(end);
-                place(&session, line.id, Place { blocks, file }).await?;
+                place(&session, line.id, Place { blocks, ..at }).await?;
             }
             Ok::<_, Error>((rows, bytes, same))
         }
@@ -66,18 +66,16 @@ pub(super) async fn fill(
         if !same {
             continue;
         }
+        at.blocks = Some(end);
         let took = began.elapsed();
         crate::fail::point("batch");
         filled.rows += rows;
         filled.batches += 1;
         filled.longest_batch_seconds = filled.longest_batch_seconds.max(took.as_secs_f64());
         width = next_width(end - from, rows, took, work.options.batch_rows);
-        if first == 0 {
-            first = from + 1;
-        }
         if said.elapsed() >= LINE_EVERY {
             said = Instant::now();
-            let done = (end - first + 1).max(1) as f64;
+            let done = (end - first) as f64;
             let left = started
                 .elapsed()
                 .mul_f64((table.blocks - end) as f64 / done);
@@ -130,7 +128,7 @@ async fn now(session: &Session, words: &Words<'_>) -> Result<Now> {
 }
 
 /// It has no index of PGVecto.rs yet, so rolling back harms nothing. That the old table was emptied is then no news any more.
-async fn anew(session: &Session, words: &Words<'_>, id: i64, again: bool) -> Result<()> {
+async fn anew(session: &Session, words: &Words<'_>, id: i64, again: bool) -> Result<Place> {
     if again {
         tracing::warn!(
             "{}: it has another file than when the fill began (VACUUM FULL, CLUSTER, TRUNCATE): the fill begins anew",
@@ -147,21 +145,17 @@ async fn anew(session: &Session, words: &Words<'_>, id: i64, again: bool) -> Res
             words.keys("l.")
         );
         run(session, &nothing).await?;
-        let file = Some(now(session, words).await?.file);
-        place(
-            session,
-            id,
-            Place {
-                blocks: Some(0),
-                file,
-            },
-        )
-        .await
+        let at = Place {
+            blocks: Some(0),
+            file: Some(now(session, words).await?.file),
+        };
+        place(session, id, at).await.map(|()| at)
     }
     .await;
     let ended = run(session, if done.is_ok() { "COMMIT" } else { "ROLLBACK" }).await;
-    done?;
-    ended
+    let at = done?;
+    ended?;
+    Ok(at)
 }
 
 /// In a transaction that stays open. (rows, bytes)

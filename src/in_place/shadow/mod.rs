@@ -34,7 +34,7 @@ use crate::ledger::in_place::Line;
 use words::Words;
 
 pub(super) use swap::validate;
-pub(super) use undo::{gone, undo};
+pub(super) use undo::{away, undo};
 
 /// So often the table may be emptied or rewritten between a comparison and its swap.
 const COMPARED_AGAIN: u32 = 5;
