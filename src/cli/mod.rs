@@ -4,6 +4,7 @@
 mod finish;
 mod in_place;
 mod options;
+mod shared;
 mod values;
 
 use std::path::PathBuf;
@@ -12,13 +13,13 @@ use std::time::Duration;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::connect::Endpoint;
 use crate::error::{Error, Result, Side};
 use crate::roles::RoleWishes;
 pub use options::{
     FinishOptions, Format, InPlaceOptions, LogFormat, Mapping, Method, Options, Output, Overflow,
     RoleMapping, SchemaSource, Scope, SearchPath, Task, Verify, VerifyOptions, Voice,
 };
+use shared::{Ends, Loudness, Says, TargetArguments, What};
 pub use values::names;
 use values::{compat_schema, longer_time, mapping, rate, role_mapping, size, time};
 
@@ -191,20 +192,6 @@ enum Command {
 }
 
 #[derive(Args, Debug)]
-struct TargetArguments {
-    /// The database on the cluster with PGVecto.rs
-    #[arg(
-        long,
-        required = true,
-        env = "PGV2RS_TARGET",
-        value_name = "URL",
-        hide_env_values = true,
-        help_heading = "Where from, where to"
-    )]
-    target: Option<String>,
-}
-
-#[derive(Args, Debug)]
 struct VerifyArguments {
     #[command(flatten)]
     ends: Ends,
@@ -218,79 +205,6 @@ struct VerifyArguments {
 
     #[command(flatten)]
     says: Says,
-}
-
-// Required where no command stands before them; a command asks for its own.
-#[derive(Args, Debug)]
-struct Ends {
-    /// The database with pgvector: postgresql://user@host:port/database, or libpq's key=value form; PG* variables, services and password files fill in the rest
-    #[arg(
-        long,
-        required = true,
-        env = "PGV2RS_SOURCE",
-        value_name = "URL",
-        hide_env_values = true,
-        help_heading = "Where from, where to"
-    )]
-    source: Option<String>,
-
-    #[command(flatten)]
-    to: TargetArguments,
-}
-
-#[derive(Args, Debug)]
-struct What {
-    /// Only the objects in matching schemas (pattern as in pg_dump; repeatable)
-    #[arg(
-        short = 'n',
-        long,
-        value_name = "PATTERN",
-        help_heading = "What to move"
-    )]
-    schema: Vec<String>,
-
-    /// Only matching tables, and what they need (pattern as in pg_dump; repeatable)
-    #[arg(
-        short = 't',
-        long,
-        value_name = "PATTERN",
-        help_heading = "What to move"
-    )]
-    table: Vec<String>,
-
-    /// All but matching tables (pattern as in pg_dump; repeatable)
-    #[arg(
-        short = 'T',
-        long,
-        value_name = "PATTERN",
-        help_heading = "What to move"
-    )]
-    exclude_table: Vec<String>,
-}
-
-#[derive(Args, Debug)]
-struct Says {
-    /// Also write the report to this file, as JSON
-    #[arg(long, value_name = "FILE", help_heading = "What it says")]
-    report: Option<PathBuf>,
-
-    #[command(flatten)]
-    loudness: Loudness,
-}
-
-#[derive(Args, Debug)]
-struct Loudness {
-    /// Say more (-v: each step and statement; -vv: everything)
-    #[arg(short, long, action = clap::ArgAction::Count, help_heading = "What it says")]
-    verbose: u8,
-
-    /// Say nothing but warnings, errors and the report
-    #[arg(short, long, conflicts_with = "verbose", help_heading = "What it says")]
-    quiet: bool,
-
-    /// The form of log lines on standard error
-    #[arg(long, value_enum, default_value_t = LogFormat::Text, help_heading = "What it says")]
-    log_format: LogFormat,
 }
 
 const AFTER_HELP: &str = "\
@@ -358,44 +272,6 @@ fn nothing_before_the_command(matches: &ArgMatches) -> Result<()> {
                 id.as_str().replace('_', "-")
             ))
             .remedy("options of a command stand behind it")),
-    }
-}
-
-impl Ends {
-    fn source(&self) -> Result<Endpoint> {
-        Endpoint::parse(Side::Source, self.source.as_deref().unwrap_or_default())
-    }
-}
-
-impl TargetArguments {
-    fn target(&self) -> Result<Endpoint> {
-        Endpoint::parse(Side::Target, self.target.as_deref().unwrap_or_default())
-    }
-}
-
-impl What {
-    fn scope(&self) -> Scope {
-        Scope {
-            schemas: self.schema.clone(),
-            tables: self.table.clone(),
-            excluded_tables: self.exclude_table.clone(),
-        }
-    }
-}
-
-impl Says {
-    fn voice(&self) -> Voice {
-        self.loudness.voice()
-    }
-}
-
-impl Loudness {
-    fn voice(&self) -> Voice {
-        Voice {
-            verbose: self.verbose,
-            quiet: self.quiet,
-            log_format: self.log_format,
-        }
     }
 }
 
