@@ -11,7 +11,7 @@ const TABLE: &str = "CREATE TABLE t (id int PRIMARY KEY, v vector(50), note text
     CREATE INDEX near ON t USING hnsw (v vector_l2_ops); VACUUM ANALYZE t;";
 
 #[test]
-#[ignore = "it measures, and takes minutes"]
+#[ignore = "it measures, and takes minutes: scripts/test exhaustive"]
 fn a_writer_beside_the_change_of_100_000_vectors() {
     for arguments in [&["--drop-old-index"][..], &[], super::SHADOW] {
         let both = Both::with("");
