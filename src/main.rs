@@ -22,18 +22,22 @@ fn main() -> ExitCode {
         Ok(task) => task,
         Err(error) => return fail(&error, LogFormat::Text),
     };
-    let (voice, jobs) = match &task {
-        Task::Move(options) => (options.voice, options.jobs),
-        Task::Verify(options) => (options.voice, options.jobs),
+    let (voice, threads) = match &task {
+        Task::Move(options) => {
+            let ends = [&options.source, &options.target];
+            (options.voice, threads(ends, options.jobs))
+        }
+        Task::Verify(options) => {
+            let ends = [&options.source, &options.target];
+            (options.voice, threads(ends, options.jobs))
+        }
         Task::InPlace(options) => (options.voice, 1),
         Task::Finish(options) => (options.voice, 1),
         Task::Status(_) | Task::Clean(_) => (Voice::plain(), 1),
     };
     log_to_stderr(voice);
-    // One thread for each job's sockets: with more, a fifth of the CPU goes into waking them. The bytes have rayon's pool.
-    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(jobs.clamp(1, cores))
+        .worker_threads(threads)
         .enable_all()
         .build();
     match runtime {
@@ -43,6 +47,17 @@ fn main() -> ExitCode {
             voice.log_format,
         ),
     }
+}
+
+/// One for each job, which waits for its sockets most of the time: more only wake each other. A server on this machine needs its cores,
+/// three or four times as much of them as a job does.
+fn threads(ends: [&Endpoint; 2], jobs: usize) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let ours = match ends.iter().any(|end| end.is_local()) {
+        true => cores / 2,
+        false => cores,
+    };
+    jobs.min(ours).max(1)
 }
 
 async fn done(task: &Task, log_format: LogFormat) -> ExitCode {

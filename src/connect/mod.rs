@@ -95,6 +95,11 @@ impl Endpoint {
         Ok(endpoint)
     }
 
+    /// Whether it is on this machine, as far as its name tells.
+    pub fn is_local(&self) -> bool {
+        self.places.iter().all(Place::is_local)
+    }
+
     /// What a careful person would say of the way to this server.
     pub fn warnings(&self) -> Vec<String> {
         let far = self.places.iter().find(|p| !p.is_local());

@@ -1,5 +1,5 @@
-//! In: a table's plan. Out: the codec's converter for it, and converted batches from the pool. The pool does bytes only; the
-//! sockets are the reader's and the writer's.
+//! In: a table's plan. Out: the codec's converter for it, and converted batches: at once, or from the pool where that is slow. The sockets
+//! are the reader's and the writer's.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use codec::convert::{
     Column, Conversion, Converted, Converter, Encoding, Form, Kind, Oids, Output,
 };
 use dialect::types::{SourceType, TargetType, TypeChange};
+use tokio::sync::oneshot;
 
 use super::BATCH_BYTES;
 use super::reject::Refused;
@@ -146,18 +147,23 @@ pub struct Part {
 /// A batch usually leaves in one part: `real[]` from dense vectors is twice its size.
 const PART_BYTES: usize = 4 * BATCH_BYTES;
 
-/// Converts a batch in the pool, or its first part, into `buffer`; `rejects`: without the rows that cannot be converted. None when the
-/// pool gives no answer.
-pub async fn in_pool(
+/// What becomes of a batch.
+pub type Answer = oneshot::Receiver<std::result::Result<Part, Refused>>;
+
+/// Converts a batch, or its first part, into `buffer`; `rejects`: without the rows that cannot be converted. Binary rows are converted
+/// here and now: 256 KiB of them take less than half a millisecond, mostly a tenth of that, and to wake a thread of the pool, which then
+/// yields thirty times before it sleeps, costs more. The pool is for text, whose numbers take tens of times as long to print.
+pub fn begin(
     converter: &Arc<Converter>,
     key_columns: &Arc<[usize]>,
     rejects: bool,
     mut batch: Batch,
     buffer: Vec<u8>,
-) -> Option<std::result::Result<Part, Refused>> {
-    let (reply, answer) = tokio::sync::oneshot::channel();
+) -> Answer {
+    let (reply, answer) = oneshot::channel();
+    let text = converter.writes_text();
     let (converter, key_columns) = (converter.clone(), key_columns.clone());
-    rayon::spawn(move || {
+    let work = move || {
         let mut refused = Vec::new();
         let mut output = Output::after(buffer);
         let converted = match rejects {
@@ -181,6 +187,10 @@ pub async fn in_pool(
         };
         // The receiver is gone only when the copy was given up.
         let _ = reply.send(done);
-    });
-    answer.await.ok()
+    };
+    match text {
+        true => rayon::spawn(work),
+        false => work(),
+    }
+    answer
 }

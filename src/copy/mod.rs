@@ -32,7 +32,7 @@ use crate::patience::Patience;
 use crate::plan::TablePlan;
 use crate::progress::Progress;
 use crate::snapshot::Readers;
-use convert::{Part, in_pool};
+use convert::Part;
 use read::Reader;
 use reject::Refused;
 use throttle::Throttle;
@@ -43,7 +43,7 @@ use write::{Spare, Writer};
 /// psql's pipe, 0.99 times with 256 KiB; 64 KiB is no better).
 pub const BATCH_BYTES: usize = 256 << 10;
 
-/// Batches of one slice between the two sockets: one being read, one or two in the pool, one or two on their way out.
+/// Batches of one slice between the two sockets: one being read, the others on their way out, or in the pool.
 const IN_FLIGHT: usize = 4;
 
 /// What the copy of a table's slices has counted. Rows read, converted and taken by the target were one number for each slice before it
@@ -343,7 +343,7 @@ impl Moved {
     }
 }
 
-/// Reader -> pool -> writer, in order, with a fixed number of batches between the sockets.
+/// Reader -> converter -> writer, in order, with a fixed number of batches between the sockets.
 async fn stream(
     job: &Job,
     reader: &Session,
@@ -371,13 +371,8 @@ async fn stream(
             let share = job.budget.clone().acquire_many_owned(units).await;
             let permit = (permit, share.map_err(closed)?);
             let bytes = batch.bytes() as u64;
-            let (converter, keys, buffer) = (converter.clone(), keys.clone(), spare.take());
-            // Spawned, so that the pool starts now and not when the writer gets to it.
-            let work =
-                tokio::spawn(
-                    async move { in_pool(&converter, &keys, rejects, batch, buffer).await },
-                );
-            if ordered.send((work, permit, bytes)).await.is_err() {
+            let part = convert::begin(&converter, &keys, rejects, batch, spare.take());
+            if ordered.send((part, permit, bytes)).await.is_err() {
                 break;
             }
             if let Some(throttle) = &job.throttle {
@@ -402,15 +397,11 @@ async fn stream(
             bytes: 0,
         };
         let mut waiting: Vec<Refused> = Vec::new();
-        while let Some((work, permit, bytes)) = incoming.recv().await {
-            let lost = || {
-                Error::new(Side::Internal, "converting a batch").because("the pool gave no answer")
-            };
+        let lost =
+            |_| Error::new(Side::Internal, "converting a batch").because("the pool gave no answer");
+        while let Some((part, permit, bytes)) = incoming.recv().await {
             let mut permit = Some(permit);
-            let mut part = work
-                .await
-                .map_err(|e| lost().because(e))?
-                .ok_or_else(lost)?;
+            let mut part = part.await.map_err(lost)?;
             total.bytes += bytes;
             loop {
                 let Part {
@@ -437,8 +428,8 @@ async fn stream(
                 if rest.is_empty() {
                     break;
                 }
-                let next = in_pool(&converter, &keys, rejects, rest, spare.take()).await;
-                part = next.ok_or_else(lost)?;
+                let next = convert::begin(&converter, &keys, rejects, rest, spare.take());
+                part = next.await.map_err(lost)?;
             }
             // A session in a COPY can do nothing else. So many lines wait for its end that another one begins before there are too many.
             if waiting.len() >= reject::WAITING {

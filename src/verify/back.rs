@@ -5,11 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use codec::convert::{Converted, Converter};
 use codec::digest::Digest;
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
-use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::connect::Session;
@@ -27,9 +23,6 @@ pub(super) struct Back {
     pub rows: u64,
     pub digest: Digest,
 }
-
-/// Batches of one connection in the pool.
-const IN_POOL: usize = 4;
 
 /// By the tables' OIDs on the source.
 pub(super) async fn all(
@@ -103,9 +96,8 @@ async fn slice_back(
     limit: Duration,
 ) -> Result<Back> {
     let mut reader = Reader::open(target, Side::Target, table, range).await?;
-    let converter: Arc<Converter> = Arc::new(reread(table));
+    let converter = reread(table);
     let mut digest = Digest::default();
-    let mut running = FuturesUnordered::new();
     let silent = || {
         Error::new(Side::Target, format!("reading {} back", table.display))
             .because(format!("no row has come for {limit:?}"))
@@ -116,34 +108,12 @@ async fn slice_back(
         let Some(batch) = next.map_err(|_| silent())?? else {
             break;
         };
-        let converter = converter.clone();
-        let (reply, answer) = oneshot::channel();
-        rayon::spawn(move || {
-            let _ = reply.send(converter.digest(&batch));
-        });
-        running.push(answer);
-        if running.len() >= IN_POOL {
-            merge(&mut digest, running.next().await, table)?;
-        }
-    }
-    while !running.is_empty() {
-        merge(&mut digest, running.next().await, table)?;
+        let found = converter.digest(&batch);
+        let attempt = || format!("digesting {}", table.display);
+        digest.merge(found.map_err(Error::on(Side::Target, attempt()))?.digest);
     }
     Ok(Back {
         rows: reader.finish()?,
         digest,
     })
-}
-
-type Answer = std::result::Result<
-    std::result::Result<Converted, codec::error::Error>,
-    oneshot::error::RecvError,
->;
-
-fn merge(digest: &mut Digest, answer: Option<Answer>, table: &TablePlan) -> Result<()> {
-    let attempt = || format!("digesting {}", table.display);
-    let Some(answer) = answer else { return Ok(()) };
-    let found = answer.map_err(Error::on(Side::Internal, attempt()))?;
-    digest.merge(found.map_err(Error::on(Side::Target, attempt()))?.digest);
-    Ok(())
 }

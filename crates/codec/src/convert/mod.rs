@@ -207,6 +207,11 @@ impl Converter {
         })
     }
 
+    /// Whether it prints values, which takes long.
+    pub fn writes_text(&self) -> bool {
+        self.writes == Writes::Text
+    }
+
     /// Appends the rows of the batch, converted, to `out`. After an error `out` is as it was. A sparse vector or a bit string may
     /// grow a hundred thousand times when it becomes `real[]`: there [`Converter::convert_part`] bounds the memory.
     pub fn convert(&self, batch: &Batch, out: &mut Vec<u8>) -> Result<Converted, Error> {
