@@ -36,10 +36,12 @@ fn main() -> ExitCode {
         Task::Status(_) | Task::Clean(_) => (Voice::plain(), 1),
     };
     log_to_stderr(voice);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(threads)
-        .enable_all()
-        .build();
+    // Of several, one is none of those that drive the sockets: a single one does all without waking another.
+    let mut runtime = match threads {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = runtime.worker_threads(threads).enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(done(&task, voice.log_format)),
         Err(error) => fail(
