@@ -63,7 +63,8 @@ pub(super) async fn all(
     Ok(all)
 }
 
-async fn connect(job: &Job) -> Result<Session> {
+/// It waits no longer for somebody's lock than for rows.
+pub(super) async fn connect(job: &Job) -> Result<Session> {
     let session = job.target.connect().await?;
     ledger::no_longer_than(&session, job.stall_timeout).await?;
     Ok(session)

@@ -11,9 +11,10 @@ pub mod seal;
 mod texts;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use futures::StreamExt;
+use futures::future::{try_join, try_join_all};
 use futures::stream::{self, TryStreamExt};
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +26,7 @@ use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
 use back::Back;
 use differ::Sides;
+use seal::Seal;
 
 /// What verification found for one table.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -41,10 +43,10 @@ pub struct Verdict {
     pub differences: Vec<String>,
     /// What the snapshot saw, for the cutover answer; taken whatever the level.
     #[serde(skip)]
-    pub seal: seal::Seal,
+    pub seal: Seal,
 }
 
-/// Verifies and seals all tables, `jobs` at a time, while the snapshot is held.
+/// Verifies and seals all tables, while the snapshot is held: the source is counted while the target is read.
 pub async fn all(
     job: &Arc<Job>,
     tables: &[TablePlan],
@@ -53,94 +55,90 @@ pub async fn all(
     level: Verify,
     jobs: usize,
 ) -> Result<Vec<Verdict>> {
-    let mut backs = match level {
-        Verify::Full => back::all(job, tables, jobs).await?,
-        Verify::None | Verify::Counts => HashMap::new(),
-    };
-    let sessions = |(table, copied): (&TablePlan, &Copied)| {
-        let (table, copied) = (table.clone(), copied.clone());
-        let back = backs.remove(&table.oid).unwrap_or_default();
-        async move {
-            let source = job.readers.lease().await?;
-            let target = job.target.connect().await?;
-            crate::ledger::no_longer_than(&target, job.stall_timeout).await?;
-            let verdict = one(
-                job,
-                (&source, &target),
-                &table,
-                (&copied, snapshot_xmin, back),
-                level,
-            )
-            .await;
-            verdict.map_err(|e| e.during(format!("verifying {}", table.display)))
+    let on_target = async {
+        match level {
+            Verify::None => Ok(HashMap::new()),
+            Verify::Counts => counts(job, tables, jobs).await,
+            Verify::Full => back::all(job, tables, jobs).await,
         }
     };
-    stream::iter(tables.iter().zip(totals).map(sessions))
-        .buffered(jobs)
-        .try_collect()
-        .await
+    let seals = seals(job, tables, snapshot_xmin, jobs);
+    let (seals, mut backs) = try_join(seals, on_target).await?;
+    let verdicts = tables.iter().zip(totals).zip(seals);
+    let verdicts = verdicts.map(|((table, copied), seal)| {
+        let back = (level != Verify::None).then(|| backs.remove(&table.oid).unwrap_or_default());
+        async move {
+            let verdict = one(job, table, copied, seal, back, level).await;
+            verdict.map_err(|e| e.during(format!("verifying {}", table.display)))
+        }
+    });
+    stream::iter(verdicts).buffered(jobs).try_collect().await
+}
+
+/// Counted by a query that knows nothing of slices.
+async fn seals(
+    job: &Job,
+    tables: &[TablePlan],
+    snapshot_xmin: i64,
+    jobs: usize,
+) -> Result<Vec<Seal>> {
+    let seal = |table| async move {
+        let source = job.readers.lease().await?;
+        let (rows, young) = seal::rows(&source, table, Range::WHOLE, snapshot_xmin).await?;
+        Ok(Seal {
+            rows,
+            young,
+            snapshot_xmin,
+            shape: seal::shape_now(&source, table).await?,
+        })
+    };
+    let seals = tables.iter().map(|table| async move {
+        let sealed: Result<Seal> = seal(table).await;
+        sealed.map_err(|e| e.during(format!("verifying {}", table.display)))
+    });
+    stream::iter(seals).buffered(jobs).try_collect().await
+}
+
+/// The same on the target.
+async fn counts(job: &Job, tables: &[TablePlan], jobs: usize) -> Result<HashMap<u32, Back>> {
+    let queue = Mutex::new(tables.iter());
+    let next = || queue.lock().ok().and_then(|mut queue| queue.next());
+    let worker = async || {
+        let target = back::connect(job).await?;
+        let mut counted = Vec::new();
+        while let Some(table) = next() {
+            let rows = count(&target, table).await;
+            let rows = rows.map_err(|e| e.during(format!("verifying {}", table.display)))?;
+            let back = Back {
+                rows,
+                ..Back::default()
+            };
+            counted.push((table.oid, back));
+        }
+        Ok::<_, Error>(counted)
+    };
+    let workers = (0..jobs.min(tables.len())).map(|_| worker());
+    let counted = try_join_all(workers).await?;
+    Ok(counted.into_iter().flatten().collect())
 }
 
 async fn one(
     job: &Job,
-    (source, target): (&Session, &Session),
     table: &TablePlan,
-    (copied, snapshot_xmin, back): (&Copied, i64, Back),
+    copied: &Copied,
+    seal: Seal,
+    back: Option<Back>,
     level: Verify,
 ) -> Result<Verdict> {
-    // Counted by a query that knows nothing of slices.
-    let (source_rows, young) = seal::rows(source, table, Range::WHOLE, snapshot_xmin).await?;
+    let source_rows = seal.rows;
     let mut verdict = Verdict {
         source_rows: Some(source_rows),
-        seal: seal::Seal {
-            rows: source_rows,
-            young,
-            snapshot_xmin,
-            shape: seal::shape_now(source, table).await?,
-        },
+        target_rows: back.map(|back| back.rows),
+        seal,
         ..Verdict::default()
     };
-    match level {
-        Verify::None => {}
-        Verify::Counts => verdict.target_rows = Some(count(target, table).await?),
-        Verify::Full => {
-            verdict.target_rows = Some(back.rows);
-            verdict.sent_digest = Some(copied.digest.to_string());
-            verdict.target_digest = Some(back.digest.to_string());
-            if back.digest != copied.digest {
-                let sides = Sides {
-                    source,
-                    target,
-                    vectors: quote(&job.vector_schema),
-                };
-                let compared = differ::compare(&sides, table).await?;
-                // Nothing where the texts are equal: binary forms may differ where values do not.
-                if compared.differences.is_empty() && !compared.not_compared.is_empty() {
-                    let blind = "the digest differs, in a column that has no text to compare";
-                    verdict.differences.push(blind.into());
-                }
-                verdict.differences.extend(compared.differences);
-                verdict
-                    .differences
-                    .extend(compared.rows.iter().flat_map(differ::Rows::said));
-                if copied.rejected > 0 {
-                    let among = "rows that were rejected are among those only on the source";
-                    verdict.differences.push(among.into());
-                }
-            }
-            verdict.samples = sample::table(job, source, target, table).await?;
-            verdict
-                .differences
-                .extend(verdict.samples.iter().filter_map(|s| s.difference()));
-            verdict.generated = generated::columns(source, target, table, copied.rejected).await?;
-            let differing = verdict.generated.iter().filter(|g| g.differs);
-            verdict.differences.extend(differing.map(|g| {
-                format!(
-                    "generated column {}: the target computes other values",
-                    g.column
-                )
-            }));
-        }
+    if level == Verify::Full {
+        values(job, table, copied, back.unwrap_or_default(), &mut verdict).await?;
     }
     let others = [
         ("copied", Some(copied.rows)),
@@ -158,6 +156,54 @@ async fn one(
         }
     }
     Ok(verdict)
+}
+
+/// The digest of what was read back, some rows value by value, and what the target has computed.
+async fn values(
+    job: &Job,
+    table: &TablePlan,
+    copied: &Copied,
+    back: Back,
+    verdict: &mut Verdict,
+) -> Result<()> {
+    let source = &*job.readers.lease().await?;
+    let target = &back::connect(job).await?;
+    verdict.sent_digest = Some(copied.digest.to_string());
+    verdict.target_digest = Some(back.digest.to_string());
+    if back.digest != copied.digest {
+        let sides = Sides {
+            source,
+            target,
+            vectors: quote(&job.vector_schema),
+        };
+        let compared = differ::compare(&sides, table).await?;
+        // Nothing where the texts are equal: binary forms may differ where values do not.
+        if compared.differences.is_empty() && !compared.not_compared.is_empty() {
+            let blind = "the digest differs, in a column that has no text to compare";
+            verdict.differences.push(blind.into());
+        }
+        verdict.differences.extend(compared.differences);
+        verdict
+            .differences
+            .extend(compared.rows.iter().flat_map(differ::Rows::said));
+        if copied.rejected > 0 {
+            let among = "rows that were rejected are among those only on the source";
+            verdict.differences.push(among.into());
+        }
+    }
+    verdict.samples = sample::table(job, source, target, table).await?;
+    verdict
+        .differences
+        .extend(verdict.samples.iter().filter_map(|s| s.difference()));
+    verdict.generated = generated::columns(source, target, table, copied.rejected).await?;
+    let differing = verdict.generated.iter().filter(|g| g.differs);
+    verdict.differences.extend(differing.map(|g| {
+        format!(
+            "generated column {}: the target computes other values",
+            g.column
+        )
+    }));
+    Ok(())
 }
 
 async fn count(target: &Session, table: &TablePlan) -> Result<u64> {
