@@ -130,6 +130,16 @@ fn log_format_json_is_one_object_a_line() {
 
 #[test]
 fn several_jobs_copy_several_tables() {
+    nine_tables("127.0.0.1");
+}
+
+/// Where no server is on this machine each job has a thread; of this name nobody knows, before it is looked up, that it is this machine's.
+#[test]
+fn several_jobs_on_threads_of_their_own_copy_several_tables() {
+    nine_tables("127.1");
+}
+
+fn nine_tables(host: &str) {
     let mut sql = String::new();
     for n in 1..=9 {
         sql.push_str(&format!(
@@ -138,7 +148,14 @@ fn several_jobs_copy_several_tables() {
         ));
     }
     let pair = Pair::with(&sql);
-    let outcome = pair.copy(&["--jobs", "4", "--index-jobs", "3"]);
+    let [from, to] = [&pair.source, &pair.target].map(|side| {
+        let named = side.place.connection_string();
+        named.replace("127.0.0.1", host)
+    });
+    let ends = ["--source", &from, "--target", &to, "--verify", "full"];
+    let arguments = [&ends[..], &["--jobs", "4", "--index-jobs", "3"]].concat();
+    let outcome = run::start(&arguments, &[], Vec::new()).ended();
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
     assert_eq!(outcome.tables().len(), 9);
     for n in 1..=9 {
         pair.same_answer(&format!(
