@@ -16,7 +16,7 @@ use crate::connect::{SAME_TEXT, Session};
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
 
-/// Output buffers that the socket is done with, for the pool to fill again.
+/// Output buffers that the socket is done with, to be filled again.
 #[derive(Clone)]
 pub struct Spare {
     back: Sender<Vec<u8>>,

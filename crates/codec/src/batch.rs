@@ -6,7 +6,7 @@ use bytes::{Buf, Bytes};
 
 use crate::frame::{self, Rows};
 
-/// Rows on their way through the pool.
+/// Rows that are converted together.
 #[derive(Clone, Default)]
 pub struct Batch {
     pieces: Vec<Rows>,
