@@ -324,6 +324,16 @@ fn a_column_may_bear_any_name_that_the_checks_use_themselves() {
     outcome.says(&[SAFE]);
 }
 
+/// What empties a table has written nothing yet that anybody sees, and no row's lock shows it: it may be committed when the user has switched.
+#[test]
+fn an_open_truncate_is_never_safe() {
+    let pair = pair();
+    let waiting = Waiting::start(&pair, &["--jobs", "1"]);
+    let emptier = pair.source.place.session();
+    emptier.exec("BEGIN; TRUNCATE other");
+    assert_eq!(state(&waiting.ended(), "public.other"), "unknown");
+}
+
 /// What a session was told to find without a schema for one table is over when it looks at the next, whatever became of the first.
 #[test]
 fn a_table_that_is_locked_spoils_no_answer_for_another() {

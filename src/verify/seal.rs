@@ -90,15 +90,6 @@ pub async fn rows(
     Ok((row.get::<_, i64>(0).unsigned_abs(), row.get(1)))
 }
 
-/// Whether no transaction that has a number has ended since a snapshot with this xmin was taken, as on a source whose writers were stopped
-/// before the run: then no row can have changed, and none is counted. Before, there was none that had not ended.
-pub async fn nothing_since(session: &Session, xmin: i64) -> Result<bool> {
-    let sql = "SELECT pg_catalog.txid_snapshot_xmax(pg_catalog.txid_current_snapshot()) = $1";
-    let attempt = Error::on(Side::Source, "asking whether anything was written");
-    let row = session.query_one(sql, &[&xmin]).await.map_err(attempt)?;
-    Ok(row.get(0))
-}
-
 /// None: there is no such table any more.
 pub async fn shape(session: &Session, table: &TablePlan) -> Result<Option<Shape>> {
     let attempt = || {
