@@ -4,6 +4,8 @@ use half::f16;
 use pgv2rs_codec::kernel::{self, Isa};
 
 const MAX_LEN: usize = 130;
+/// As many bits fill seven blocks of 32 bytes and a rest: four at once, some singly, one that overlaps.
+const MAX_BITS: usize = 8 * 255;
 const ALIGNMENTS: usize = 32;
 /// What no kernel may touch beside its room.
 const GUARD: u8 = 0xa5;
@@ -40,6 +42,7 @@ const ILLEGAL_VALUE: &[&[u8]] = &[
     &[0, 0, 0, 0],
     &[0x80, 0, 0, 0],
     &[0x7f, 0x80, 0, 0],
+    &[0xff, 0x80, 0, 0],
     &[0xff, 0xc0, 0, 7],
 ];
 /// Equal to or below any index before it, but for the first, which has none before it.
@@ -270,7 +273,8 @@ fn words(seed: u64, len: usize) -> Vec<u32> {
 
 /// Runs a kernel with source and room at these addresses modulo 32; returns its room and its verdict.
 fn run_at(kernel: &Kernel, isa: Isa, src: &[u8], len: usize, at: [usize; 2]) -> (Vec<u8>, bool) {
-    let mut source = vec![GUARD; src.len() + 2 * ALIGNMENTS];
+    // Beside the source all elements are illegal: one that was read shows in the verdict.
+    let mut source = vec![0xff; src.len() + 2 * ALIGNMENTS];
     let from = source.as_ptr().align_offset(ALIGNMENTS) + at[0];
     source[from..from + src.len()].copy_from_slice(src);
     let mut target = vec![GUARD; len + 3 * ALIGNMENTS];
@@ -306,7 +310,11 @@ fn isas() -> Vec<Isa> {
 fn every_kernel_agrees_with_the_oracle_at_every_length_and_alignment() {
     for isa in isas() {
         for kernel in kernels() {
-            for len in 0..=MAX_LEN {
+            let more = match kernel.name {
+                "bits_to_bits" => MAX_BITS,
+                _ => MAX_LEN,
+            };
+            for len in (0..=MAX_LEN).chain((MAX_LEN..=more).step_by(8)) {
                 let src = (kernel.source)(&words(len as u64, len));
                 let expected = (kernel.expected)(&src, len);
                 for at in 0..ALIGNMENTS {
@@ -341,6 +349,53 @@ fn every_kernel_sees_an_illegal_element_wherever_it_stands() {
                         assert!(!legal, "{} {isa} {len} {position} {illegal:?}", kernel.name);
                     }
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_kernel_ends_where_the_shorter_side_does() {
+    // Bytes of an element on either side.
+    let widths = |name: &str| match name {
+        "f32_to_f32" | "values" => Some((4, 4)),
+        "f16_to_f16" => Some((2, 2)),
+        "f32_to_f16" => Some((4, 2)),
+        "bits_to_bits" => Some((1, 1)),
+        _ => None,
+    };
+    for isa in isas() {
+        for kernel in kernels() {
+            let Some((from, to)) = widths(kernel.name) else {
+                continue;
+            };
+            for len in 0..=MAX_LEN {
+                let words = words(len as u64, 8 * (len + 2));
+                let src = (kernel.source)(&words)[..(len + 2) * from].to_vec();
+                let elements = if kernel.name == "bits_to_bits" {
+                    8 * len
+                } else {
+                    len
+                };
+                let expected = (kernel.expected)(&src[..len * from], elements);
+                let room = len * to + to - 1;
+                let (got, _) = run_at(&kernel, isa, &src, room, [0, 0]);
+                assert_eq!(
+                    got[..len * to],
+                    expected[..len * to],
+                    "{} {isa} {len}",
+                    kernel.name
+                );
+                assert!(got[len * to..].iter().all(|byte| *byte == 0));
+                let short = &src[..len * from + from - 1];
+                let (got, _) = run_at(&kernel, isa, short, (len + 2) * to, [0, 0]);
+                assert_eq!(
+                    got[..len * to],
+                    expected[..len * to],
+                    "{} {isa} {len}",
+                    kernel.name
+                );
+                assert!(got[len * to..].iter().all(|byte| *byte == 0));
             }
         }
     }
