@@ -237,18 +237,18 @@ fn swap32(lanes: __m256i) -> __m256i {
 /// Turns the bytes of each 16-bit lane round.
 #[target_feature(enable = "avx2,f16c")]
 fn swap16x2(lanes: __m256i) -> __m256i {
-    let order = _mm256_set_epi8(
-        14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1, //
-        14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1,
-    );
-    _mm256_shuffle_epi8(lanes, order)
+    _mm256_shuffle_epi8(lanes, _mm256_broadcastsi128_si256(order16()))
 }
 
 /// The same in half a register.
 #[target_feature(enable = "avx2,f16c")]
 fn swap16(lanes: __m128i) -> __m128i {
-    let order = _mm_set_epi8(14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1);
-    _mm_shuffle_epi8(lanes, order)
+    _mm_shuffle_epi8(lanes, order16())
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn order16() -> __m128i {
+    _mm_set_epi8(14, 15, 12, 13, 10, 11, 8, 9, 6, 7, 4, 5, 2, 3, 0, 1)
 }
 
 #[target_feature(enable = "avx2,f16c")]
