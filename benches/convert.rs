@@ -1,6 +1,6 @@
 //! Comes in: vectors of 3 to 16,000 dimensions, made here. Goes out: the speed of the codec on one core, as
 //! `kernel/<conversion>/<instruction set>/<dims>` (one vector's elements, in cache, nothing around the loop) and
-//! `batch/<conversion>/<dims>` (a batch of about 1 MiB from the messages of a server to the bytes for the other: framing, conversion and
+//! `batch/<conversion>/<dims>` (a batch of about 1 MiB from what the reader gathered to the bytes for the other server: framing, conversion and
 //! digest). Beside them memcpy of as many bytes, and the `half` crate where there is arithmetic. No server, no socket: see scripts/bench.
 //!
 //! A kernel's throughput counts the larger of input and output, and its memcpy moves as many; a batch's counts the rows as the source
@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use bytes::{BufMut, Bytes, BytesMut};
 use codec::batch::Batch;
-use codec::convert::{Column, Conversion, Converter, Encoding, Form, Kind};
+use codec::buffer::Buffer;
+use codec::convert::{Column, Conversion, Converter, Encoding, Form, Kind, Output};
 use codec::frame::{self, Splitter};
 use codec::kernel::{self, Isa};
 use criterion::measurement::WallTime;
@@ -22,8 +23,6 @@ use half::slice::HalfFloatSliceExt;
 
 const DIMS: [usize; 7] = [3, 50, 384, 768, 1536, 4096, 16000];
 const BATCH_BYTES: usize = 1 << 20;
-/// As tokio-postgres reads from its socket: what one read leaves is one allocation, shared by its messages.
-const READ_BYTES: usize = 8 << 10;
 
 fn number(i: usize) -> f32 {
     (i as f32 * 0.37).sin()
@@ -178,38 +177,32 @@ fn sparsevec(entries: usize) -> Vec<u8> {
     [header.concat(), indices(entries), values.collect()].concat()
 }
 
-/// Rows of `id bigint, embedding` as a server sends them, one a message; the bytes of all, and how many rows.
-fn messages(payload: &[u8]) -> (Vec<Bytes>, usize, usize) {
+/// Rows of `id bigint, embedding` as a server sends them, gathered as the reader gathers them, and how many.
+fn stream(payload: &[u8]) -> (Bytes, usize) {
     let row_len = 2 + 4 + 8 + 4 + payload.len();
     let rows = (BATCH_BYTES / row_len).max(1);
-    let mut read = BytesMut::new();
-    frame::put_header(&mut read);
-    let mut messages = vec![read.split().freeze()];
+    let mut gathered = BytesMut::new();
+    frame::put_header(&mut gathered);
     for row in 0..rows {
-        if read.capacity() < row_len {
-            read = BytesMut::with_capacity(READ_BYTES.max(row_len));
-        }
-        read.put_i16(2);
-        read.put_i32(8);
-        read.put_i64(row as i64);
-        read.put_i32(payload.len() as i32);
-        read.put_slice(payload);
-        messages.push(read.split().freeze());
+        gathered.put_i16(2);
+        gathered.put_i32(8);
+        gathered.put_i64(row as i64);
+        gathered.put_i32(payload.len() as i32);
+        gathered.put_slice(payload);
     }
-    let bytes = messages.iter().map(Bytes::len).sum();
-    (messages, bytes, rows)
+    (gathered.freeze(), rows)
 }
 
-/// What the reader and the pool do with a batch.
-fn convert(converter: &Converter, messages: &[Bytes], out: &mut Vec<u8>) -> u64 {
+/// What the reader and the converter do with a batch.
+fn convert(converter: &Converter, stream: &Bytes, buffer: &mut Buffer) -> u64 {
     let (mut splitter, mut batch, mut rows) = (Splitter::new(2), Batch::default(), Vec::new());
-    for message in messages {
-        let taken = splitter.push(message.clone(), &mut rows);
-        taken.expect("the rows are sound");
-        rows.drain(..).for_each(|rows| batch.push(rows));
-    }
-    out.clear();
-    let done = converter.convert(&batch, out);
+    let taken = splitter.push(stream.clone(), &mut rows);
+    taken.expect("the rows are sound");
+    rows.drain(..).for_each(|rows| batch.push(rows));
+    buffer.clear();
+    let mut out = Output::after(std::mem::take(buffer));
+    let done = converter.convert_part(&mut batch, &mut out, usize::MAX);
+    *buffer = out.into_parts().0;
     done.expect("the values are sound").rows
 }
 
@@ -285,15 +278,15 @@ fn batches(criterion: &mut Criterion) {
         });
         let converter = Converter::new(vec![Column::Pass, column]);
         for dims in [&[8], &DIMS[..]].concat() {
-            let (messages, bytes, rows) = messages(&(case.payload)(dims));
-            let mut out = Vec::new();
+            let (stream, rows) = stream(&(case.payload)(dims));
+            let mut out = Buffer::default();
             group.throughput(Throughput::ElementsAndBytes {
                 elements: rows as u64,
-                bytes: bytes as u64,
+                bytes: stream.len() as u64,
             });
             group.bench_function(BenchmarkId::from_parameter(dims), |b| {
                 b.iter(|| {
-                    let converted = convert(&converter, black_box(&messages), black_box(&mut out));
+                    let converted = convert(&converter, black_box(&stream), black_box(&mut out));
                     assert_eq!(converted, rows as u64);
                 });
             });

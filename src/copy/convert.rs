@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use codec::batch::Batch;
+use codec::buffer::Buffer;
 use codec::convert::{
     Column, Conversion, Converted, Converter, Encoding, Form, Kind, Oids, Output,
 };
@@ -158,7 +159,7 @@ pub fn begin(
     key_columns: &Arc<[usize]>,
     rejects: bool,
     mut batch: Batch,
-    buffer: Vec<u8>,
+    buffer: Buffer,
 ) -> Answer {
     let (reply, answer) = oneshot::channel();
     let text = converter.writes_text();

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use codec::buffer::Buffer;
 use codec::convert::{Output, Passed};
 use crossbeam_channel::{Receiver, Sender};
 use futures::SinkExt;
@@ -19,8 +20,8 @@ use crate::plan::TablePlan;
 /// Output buffers that the socket is done with, to be filled again.
 #[derive(Clone)]
 pub struct Spare {
-    back: Sender<Vec<u8>>,
-    free: Receiver<Vec<u8>>,
+    back: Sender<Buffer>,
+    free: Receiver<Buffer>,
 }
 
 impl Spare {
@@ -29,7 +30,7 @@ impl Spare {
         Spare { back, free }
     }
 
-    pub fn take(&self) -> Vec<u8> {
+    pub fn take(&self) -> Buffer {
         self.free.try_recv().unwrap_or_default()
     }
 }
@@ -40,8 +41,8 @@ pub type Permit = (OwnedSemaphorePermit, OwnedSemaphorePermit);
 /// Written rows. The buffer goes back when the socket has all of it and of what passes between, and only then is there room for another
 /// batch.
 struct Chunk {
-    buffer: Vec<u8>,
-    spare: Sender<Vec<u8>>,
+    buffer: Buffer,
+    spare: Sender<Buffer>,
     _permit: Option<Permit>,
 }
 

@@ -219,7 +219,7 @@ impl Check<'_> {
         out.extend_from_slice(&end);
         let mut pieces = Vec::new();
         Splitter::new(2)
-            .push(Bytes::from(out), &mut pieces)
+            .push(Vec::from(out).into(), &mut pieces)
             .map_err(internal)?;
         let mut rows = Batch::default();
         pieces.into_iter().for_each(|p| rows.push(p));

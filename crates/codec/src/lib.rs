@@ -6,6 +6,7 @@
 #![deny(unsafe_code, missing_docs)]
 
 pub mod batch;
+pub mod buffer;
 pub mod convert;
 pub mod digest;
 pub mod error;

@@ -9,6 +9,7 @@ mod sum;
 mod text;
 
 use crate::batch::{Batch, Position};
+use crate::buffer::Buffer;
 use crate::digest::Digest;
 use crate::error::{Cause, Error, Fault};
 use crate::frame::{self, Rows};
@@ -103,7 +104,7 @@ impl Conversion {
         self.pair.to
     }
 
-    fn write(&self, isa: Isa, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn write(&self, isa: Isa, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
         let job = Job {
             isa,
             dims: self.dims,
@@ -217,7 +218,7 @@ impl Converter {
     pub fn convert(&self, batch: &Batch, out: &mut Vec<u8>) -> Result<Converted, Error> {
         let mut all = Output::passing(std::mem::take(out), usize::MAX);
         let done = self.convert_until(batch, &mut all, usize::MAX, None);
-        *out = all.into_parts().0;
+        *out = all.into_parts().0.into();
         Ok(done?.0)
     }
 
@@ -384,7 +385,7 @@ impl Converter {
                 written => {
                     out.pass(&piece.bytes, copied..at);
                     let payload = &bytes[body.clone()];
-                    let write = |out: &mut Vec<u8>| nested::write(self.isa, written, payload, out);
+                    let write = |out: &mut Buffer| nested::write(self.isa, written, payload, out);
                     nested::write_field(out.written(), write)
                         .map_err(|inner| fault(inner.within(body.start)))?;
                     copied = body.end;
@@ -402,7 +403,7 @@ impl Converter {
         piece: &Rows,
         row: u32,
         at: usize,
-        out: &mut Vec<u8>,
+        out: &mut Buffer,
         sum: &mut Sum,
     ) -> Result<usize, Error> {
         let mut binary = std::mem::take(&mut sum.cleared);

@@ -14,6 +14,7 @@
 use std::ops::Range;
 
 use super::{Column, Oids};
+use crate::buffer::Buffer;
 use crate::error::{Cause, Fault};
 use crate::frame::{self, int32};
 use crate::kernel::Isa;
@@ -36,7 +37,7 @@ pub(super) fn write(
     isa: Isa,
     what: &Column,
     payload: &[u8],
-    out: &mut Vec<u8>,
+    out: &mut Buffer,
 ) -> Result<(), Fault> {
     match what {
         Column::Pass => out.extend_from_slice(payload),
@@ -53,8 +54,8 @@ pub(super) fn write(
 
 /// Appends a field of a row or a part of a value: its length, and what `write` appends.
 pub(super) fn write_field(
-    out: &mut Vec<u8>,
-    write: impl FnOnce(&mut Vec<u8>) -> Result<(), Fault>,
+    out: &mut Buffer,
+    write: impl FnOnce(&mut Buffer) -> Result<(), Fault>,
 ) -> Result<(), Fault> {
     let start = out.len() + 4;
     out.extend_from_slice(&[0; 4]);
@@ -85,7 +86,7 @@ impl Parts<'_> {
     }
 
     /// The OID that stands here must be the plan's; the target's is written for it.
-    fn oid(&mut self, oids: Oids, out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn oid(&mut self, oids: Oids, out: &mut Buffer) -> Result<(), Fault> {
         let (at, found) = (self.at, u32::from_be_bytes(self.word()?));
         check_oid(at, found, oids)?;
         out.extend_from_slice(&oids.target.to_be_bytes());
@@ -93,7 +94,7 @@ impl Parts<'_> {
     }
 
     /// The part whose length stands here, written as `what`; whether it is NULL.
-    fn part(&mut self, what: &Column, out: &mut Vec<u8>) -> Result<bool, Fault> {
+    fn part(&mut self, what: &Column, out: &mut Buffer) -> Result<bool, Fault> {
         let start = self.at;
         let fault = |cause| Fault::new(start, cause);
         let (body, null) = frame::field(self.payload, start).map_err(fault)?;
@@ -108,7 +109,7 @@ impl Parts<'_> {
         Ok(null)
     }
 
-    fn bound(&mut self, what: &Column, out: &mut Vec<u8>) -> Result<(), Fault> {
+    fn bound(&mut self, what: &Column, out: &mut Buffer) -> Result<(), Fault> {
         let start = self.at;
         match self.part(what, out)? {
             false => Ok(()),
@@ -143,7 +144,7 @@ fn array(
     element: Option<Oids>,
     of: &Column,
     payload: &[u8],
-    out: &mut Vec<u8>,
+    out: &mut Buffer,
 ) -> Result<(), Fault> {
     let (elements, oid, start) = array_header(payload)?;
     let header = out.len();
@@ -204,7 +205,7 @@ fn composite(
     isa: Isa,
     attributes: &[(Oids, Column)],
     payload: &[u8],
-    out: &mut Vec<u8>,
+    out: &mut Buffer,
 ) -> Result<(), Fault> {
     let mut parts = parts(isa, payload, 0);
     let count = parts.word()?;
@@ -221,7 +222,7 @@ fn composite(
     parts.end()
 }
 
-fn range(isa: Isa, bound: &Column, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn range(isa: Isa, bound: &Column, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let flags = *payload
         .first()
         .ok_or_else(|| Fault::new(0, Cause::Truncated))?;
@@ -238,7 +239,7 @@ fn range(isa: Isa, bound: &Column, payload: &[u8], out: &mut Vec<u8>) -> Result<
     parts.end()
 }
 
-fn multirange(isa: Isa, bound: &Column, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn multirange(isa: Isa, bound: &Column, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let mut parts = parts(isa, payload, 0);
     let count = parts.word()?;
     let ranges = i32::from_be_bytes(count);
@@ -263,7 +264,7 @@ fn multirange(isa: Isa, bound: &Column, payload: &[u8], out: &mut Vec<u8>) -> Re
 }
 
 /// A server before 17 takes the bytes of an infinity for a huge finite interval.
-fn finite_interval(payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn finite_interval(payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     const LEN: usize = 16;
     if payload.len() != LEN {
         let (found, expected) = (payload.len() as u64, LEN as u64);

@@ -4,12 +4,14 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+use crate::buffer::Buffer;
+
 /// From here on a run that passes stays where it is: one or two more messages cost less than to copy it.
 pub(super) const LONG_RUN: usize = 64 << 10;
 
 /// What rows became.
 pub struct Output {
-    written: Vec<u8>,
+    written: Buffer,
     passed: Vec<Passed>,
     passed_len: usize,
     passes_from: usize,
@@ -32,20 +34,20 @@ pub(super) struct Mark {
 
 impl Default for Output {
     fn default() -> Self {
-        Output::after(Vec::new())
+        Output::after(Buffer::default())
     }
 }
 
 impl Output {
     /// Goes on behind what the buffer holds.
-    pub fn after(written: Vec<u8>) -> Self {
+    pub fn after(written: impl Into<Buffer>) -> Self {
         Output::passing(written, LONG_RUN)
     }
 
     /// The same, with a length of the caller's choice from which a run is not copied.
-    pub fn passing(written: Vec<u8>, passes_from: usize) -> Self {
+    pub fn passing(written: impl Into<Buffer>, passes_from: usize) -> Self {
         Output {
-            written,
+            written: written.into(),
             passed: Vec::new(),
             passed_len: 0,
             passes_from,
@@ -62,7 +64,7 @@ impl Output {
     }
 
     /// The buffer with what was written, and what belongs into it, in order.
-    pub fn into_parts(self) -> (Vec<u8>, Vec<Passed>) {
+    pub fn into_parts(self) -> (Buffer, Vec<Passed>) {
         (self.written, self.passed)
     }
 
@@ -72,7 +74,7 @@ impl Output {
     }
 
     /// Where more is written.
-    pub(super) fn written(&mut self) -> &mut Vec<u8> {
+    pub(super) fn written(&mut self) -> &mut Buffer {
         &mut self.written
     }
 

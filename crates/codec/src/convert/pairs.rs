@@ -1,6 +1,7 @@
 //! Comes in: one pgvector payload. Goes out: the payload that the target's `recv` reads, appended, or the fault that makes it
 //! illegal on either side. The table at the top is all there is to look up; another direction is more rows in it.
 use super::{Encoding, Form, Kind, Overflow};
+use crate::buffer::Buffer;
 use crate::error::{Cause, Fault};
 use crate::formats::{pgvector, pgvectors, real_array};
 use crate::kernel::{self, Isa};
@@ -14,7 +15,7 @@ pub(super) struct Pair {
 }
 
 /// Reads one payload and appends the other; what it appended before a fault is worth nothing.
-type Convert = fn(&Job, &[u8], &mut Vec<u8>) -> Result<(), Fault>;
+type Convert = fn(&Job, &[u8], &mut Buffer) -> Result<(), Fault>;
 
 /// What a conversion must know besides the payload.
 #[derive(Clone, Copy)]
@@ -168,7 +169,7 @@ fn legal(legal: bool, find: impl FnOnce() -> Option<Fault>) -> Result<(), Fault>
     }
 }
 
-fn vector_to_vector(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn vector_to_vector(job: &Job, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let src = job.vector(payload)?;
     let dst = pgvectors::dense(src.dims, 4, out)?;
     legal(kernel::f32_to_f32(job.isa, src.elements, dst), || {
@@ -176,7 +177,7 @@ fn vector_to_vector(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), 
     })
 }
 
-fn vector_to_vecf16(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn vector_to_vecf16(job: &Job, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let src = job.vector(payload)?;
     let dst = pgvectors::dense(src.dims, 2, out)?;
     let largest = kernel::f32_to_f16(job.isa, src.elements, dst);
@@ -193,7 +194,7 @@ fn vector_to_vecf16(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), 
     Ok(())
 }
 
-fn vector_to_bvector(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn vector_to_bvector(job: &Job, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let src = job.vector(payload)?;
     let dst = pgvectors::bits(src.dims, out)?;
     legal(kernel::f32_to_bits(job.isa, src.elements, dst), || {
@@ -201,7 +202,7 @@ fn vector_to_bvector(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(),
     })
 }
 
-fn vector_to_array(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn vector_to_array(job: &Job, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let src = job.vector(payload)?;
     let dst = real_array::array(src.dims, out)?;
     legal(kernel::f32_to_array(job.isa, src.elements, dst), || {
@@ -209,7 +210,7 @@ fn vector_to_array(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), F
     })
 }
 
-fn halfvec_to_vector(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn halfvec_to_vector(job: &Job, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let src = job.halfvec(payload)?;
     let dst = pgvectors::dense(src.dims, 4, out)?;
     legal(kernel::f16_to_f32(job.isa, src.elements, dst), || {
@@ -217,7 +218,7 @@ fn halfvec_to_vector(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(),
     })
 }
 
-fn halfvec_to_vecf16(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn halfvec_to_vecf16(job: &Job, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let src = job.halfvec(payload)?;
     let dst = pgvectors::dense(src.dims, 2, out)?;
     legal(kernel::f16_to_f16(job.isa, src.elements, dst), || {
@@ -225,7 +226,7 @@ fn halfvec_to_vecf16(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(),
     })
 }
 
-fn halfvec_to_bvector(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn halfvec_to_bvector(job: &Job, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let src = job.halfvec(payload)?;
     let dst = pgvectors::bits(src.dims, out)?;
     legal(kernel::f16_to_bits(job.isa, src.elements, dst), || {
@@ -233,7 +234,7 @@ fn halfvec_to_bvector(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<()
     })
 }
 
-fn halfvec_to_array(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn halfvec_to_array(job: &Job, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let src = job.halfvec(payload)?;
     let dst = real_array::array(src.dims, out)?;
     legal(kernel::f16_to_array(job.isa, src.elements, dst), || {
@@ -241,21 +242,21 @@ fn halfvec_to_array(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), 
     })
 }
 
-fn bit_to_bvector(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn bit_to_bvector(job: &Job, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let src = job.bit(payload)?;
     let dst = pgvectors::bits(src.dims, out)?;
     kernel::bits_to_bits(job.isa, src.bytes, dst);
     Ok(())
 }
 
-fn bit_to_array(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn bit_to_array(job: &Job, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let src = job.bit(payload)?;
     let dst = real_array::array(src.dims, out)?;
     kernel::bits_to_array(job.isa, src.bytes, dst);
     Ok(())
 }
 
-fn sparsevec_to_svector(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn sparsevec_to_svector(job: &Job, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let src = job.sparsevec(payload)?;
     let (indices, values) = pgvectors::sparse(src.dims, src.entries, out)?;
     let ascending = kernel::indices(job.isa, src.indices, indices);
@@ -263,7 +264,7 @@ fn sparsevec_to_svector(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<
     legal(ascending && src.last_index_fits() && finite, || src.fault())
 }
 
-fn sparsevec_to_array(job: &Job, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn sparsevec_to_array(job: &Job, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let src = job.sparsevec(payload)?;
     // Before any room is made: a few bytes of input may ask for a gigabyte.
     src.fault().map_or(Ok(()), Err)?;

@@ -2,6 +2,7 @@
 //! is sent and for what a server stores of it.
 use super::output::LONG_RUN;
 use super::{Converted, nested};
+use crate::buffer::Buffer;
 use crate::digest::{Digest, RowHash};
 
 /// The digest of the rows so far, and what hashing the next one may need; kept so that no row allocates.
@@ -11,7 +12,7 @@ pub(super) struct Sum {
     /// `has_null` flags that are set in the row at hand: where they lie and what they hold.
     flags: Vec<(usize, [u8; 4])>,
     /// The row at hand where it may not be changed in place, or is not what is written.
-    pub cleared: Vec<u8>,
+    pub cleared: Buffer,
 }
 
 impl Sum {

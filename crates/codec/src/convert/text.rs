@@ -11,6 +11,7 @@
 use std::io::Write;
 
 use super::{Column, Encoding, Form, Kind, nested};
+use crate::buffer::Buffer;
 use crate::error::{Cause, Fault};
 use crate::frame::{self, int32};
 
@@ -24,7 +25,7 @@ pub(super) fn has_text(column: &Column) -> bool {
 }
 
 /// Appends the row that `row` holds and nothing else; its columns have a text.
-pub(super) fn write_row(columns: &[Column], row: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+pub(super) fn write_row(columns: &[Column], row: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let mut at = 2;
     for (i, column) in columns.iter().enumerate() {
         if i > 0 {
@@ -45,7 +46,7 @@ pub(super) fn write_row(columns: &[Column], row: &[u8], out: &mut Vec<u8>) -> Re
 }
 
 /// In every encoding of a server an ASCII byte is that character.
-fn escaped(text: &[u8], out: &mut Vec<u8>) {
+fn escaped(text: &[u8], out: &mut Buffer) {
     for &byte in text {
         let letter = match byte {
             b'\\' => b'\\',
@@ -62,7 +63,7 @@ fn escaped(text: &[u8], out: &mut Vec<u8>) {
 }
 
 /// A payload that this crate has written.
-fn vector(form: Form, payload: &[u8], out: &mut Vec<u8>) {
+fn vector(form: Form, payload: &[u8], out: &mut Buffer) {
     let words = |bytes: &[u8]| -> Vec<f32> {
         let words = bytes.as_chunks::<4>().0.iter();
         words.map(|word| f32::from_le_bytes(*word)).collect()
@@ -88,12 +89,12 @@ fn vector(form: Form, payload: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-fn dense(elements: &[f32], out: &mut Vec<u8>) {
+fn dense(elements: &[f32], out: &mut Buffer) {
     listed((b'[', b", "), elements, out, number);
     out.push(b']');
 }
 
-fn bits(payload: &[u8], out: &mut Vec<u8>) {
+fn bits(payload: &[u8], out: &mut Buffer) {
     let dims = u16::from_le_bytes([payload[0], payload[1]]);
     let set = |i: u16| payload[2 + usize::from(i / 8)] >> (i % 8) & 1;
     let dims: Vec<u16> = (0..dims).collect();
@@ -101,7 +102,7 @@ fn bits(payload: &[u8], out: &mut Vec<u8>) {
     out.push(b']');
 }
 
-fn sparse(payload: &[u8], out: &mut Vec<u8>) {
+fn sparse(payload: &[u8], out: &mut Buffer) {
     let words: Vec<u32> = payload
         .as_chunks::<4>()
         .0
@@ -124,8 +125,8 @@ fn sparse(payload: &[u8], out: &mut Vec<u8>) {
 fn listed<T>(
     (open, between): (u8, &[u8]),
     elements: &[T],
-    out: &mut Vec<u8>,
-    element: impl Fn(&T, &mut Vec<u8>),
+    out: &mut Buffer,
+    element: impl Fn(&T, &mut Buffer),
 ) {
     out.push(open);
     for (i, one) in elements.iter().enumerate() {
@@ -138,7 +139,7 @@ fn listed<T>(
 
 /// Shortest digits that are read back as the same f32. Very large and very small ones with an exponent: PGVecto.rs takes no
 /// number of more than 48 characters.
-fn number(number: &f32, out: &mut Vec<u8>) {
+fn number(number: &f32, out: &mut Buffer) {
     match number.abs() {
         size if size == 0.0 || (1e-5..1e9).contains(&size) => {
             printed(out, format_args!("{number}"))
@@ -147,8 +148,8 @@ fn number(number: &f32, out: &mut Vec<u8>) {
     }
 }
 
-fn printed(out: &mut Vec<u8>, text: std::fmt::Arguments) {
-    // Writing to a Vec does not fail.
+fn printed(out: &mut Buffer, text: std::fmt::Arguments) {
+    // Writing to memory does not fail.
     let _ = out.write_fmt(text);
 }
 
@@ -167,7 +168,7 @@ fn widened(half: u16) -> f32 {
 }
 
 /// Dimensions outside, elements inside.
-fn array(of: &Column, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
+fn array(of: &Column, payload: &[u8], out: &mut Buffer) -> Result<(), Fault> {
     let (elements, _, mut at) = nested::array_header(payload)?;
     let words: Vec<i32> = (12..at)
         .step_by(4)
@@ -210,7 +211,7 @@ fn array(of: &Column, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Fault> {
 }
 
 /// What stands before an element: an opening brace for each dimension that begins with it, closing ones for those that ended.
-fn braces(dimensions: &[(i32, i32)], element: usize, elements: usize, out: &mut Vec<u8>) {
+fn braces(dimensions: &[(i32, i32)], element: usize, elements: usize, out: &mut Buffer) {
     let mut size = elements;
     let mut begun = 0;
     for (length, _) in dimensions {
@@ -218,8 +219,8 @@ fn braces(dimensions: &[(i32, i32)], element: usize, elements: usize, out: &mut 
         size /= usize::try_from(*length).unwrap_or(1).max(1);
     }
     if element > 0 {
-        out.resize(out.len() + begun, b'}');
+        out.room(begun).fill(b'}');
         out.push(b',');
     }
-    out.resize(out.len() + begun, b'{');
+    out.room(begun).fill(b'{');
 }

@@ -3,10 +3,3 @@
 pub(crate) mod pgvector;
 pub(crate) mod pgvectors;
 pub(crate) mod real_array;
-
-/// Appends `len` zero bytes and hands them out.
-pub(crate) fn room(out: &mut Vec<u8>, len: usize) -> &mut [u8] {
-    let start = out.len();
-    out.resize(start + len, 0);
-    &mut out[start..]
-}

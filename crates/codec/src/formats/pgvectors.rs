@@ -8,29 +8,31 @@
 //! svector  u32 dims   u32 nnz   nnz x u32 index (from 0, strictly ascending)   nnz x f32 (not zero)
 //! ```
 //! Everything is little-endian (PGVecto.rs 0.4.0, `_vectors_*_recv`; recorded in tests/golden).
-use super::room;
+use crate::buffer::Buffer;
 use crate::error::{Cause, Fault};
 
 pub(crate) const MAX_DIMS: u32 = 65_535;
 pub(crate) const MAX_SPARSE_DIMS: u32 = 1_048_575;
 
 /// Header of a vector (`width` 4) or vecf16 (`width` 2); room for the elements.
-pub(crate) fn dense(dims: u32, width: usize, out: &mut Vec<u8>) -> Result<&mut [u8], Fault> {
+pub(crate) fn dense(dims: u32, width: usize, out: &mut Buffer) -> Result<&mut [u8], Fault> {
     short_header(dims, out)?;
-    Ok(room(out, dims as usize * width))
+    Ok(out.room(dims as usize * width))
 }
 
-/// Header of a bvector; room for its words.
-pub(crate) fn bits(dims: u32, out: &mut Vec<u8>) -> Result<&mut [u8], Fault> {
+/// Header of a bvector; its words, all zero.
+pub(crate) fn bits(dims: u32, out: &mut Buffer) -> Result<&mut [u8], Fault> {
     short_header(dims, out)?;
-    Ok(room(out, dims.div_ceil(64) as usize * 8))
+    let words = out.room(dims.div_ceil(64) as usize * 8);
+    words.fill(0);
+    Ok(words)
 }
 
 /// Header of an svector; room for its indices and its values.
 pub(crate) fn sparse(
     dims: u32,
     entries: u32,
-    out: &mut Vec<u8>,
+    out: &mut Buffer,
 ) -> Result<(&mut [u8], &mut [u8]), Fault> {
     check_dims(dims, MAX_SPARSE_DIMS)?;
     if entries > dims {
@@ -45,7 +47,7 @@ pub(crate) fn sparse(
     out.extend_from_slice(&dims.to_le_bytes());
     out.extend_from_slice(&entries.to_le_bytes());
     let len = entries as usize * 4;
-    Ok(room(out, len * 2).split_at_mut(len))
+    Ok(out.room(len * 2).split_at_mut(len))
 }
 
 /// Makes infinities of a vecf16's elements the largest finite number of their sign.
@@ -58,7 +60,7 @@ pub(crate) fn saturate_f16(elements: &mut [u8]) {
     }
 }
 
-fn short_header(dims: u32, out: &mut Vec<u8>) -> Result<(), Fault> {
+fn short_header(dims: u32, out: &mut Buffer) -> Result<(), Fault> {
     check_dims(dims, MAX_DIMS)?;
     out.extend_from_slice(&(dims as u16).to_le_bytes());
     Ok(())

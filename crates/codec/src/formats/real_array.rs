@@ -6,7 +6,7 @@
 //! length x (int32 4   f32)
 //! ```
 //! Everything is big-endian. An array without elements has ndim 0 and ends after the OID.
-use super::room;
+use crate::buffer::Buffer;
 use crate::error::{Cause, Fault};
 use crate::frame::MAX_FIELD;
 
@@ -17,7 +17,7 @@ const ELEMENT_LEN: usize = 8;
 const ZERO: [u8; ELEMENT_LEN] = [0, 0, 0, 4, 0, 0, 0, 0];
 
 /// Header of an array of `length` elements; room for them.
-pub(crate) fn array(length: u32, out: &mut Vec<u8>) -> Result<&mut [u8], Fault> {
+pub(crate) fn array(length: u32, out: &mut Buffer) -> Result<&mut [u8], Fault> {
     let bytes = field_len(length);
     if bytes > MAX_FIELD as u64 {
         return Err(Fault::new(0, Cause::TooLarge { bytes }));
@@ -31,7 +31,7 @@ pub(crate) fn array(length: u32, out: &mut Vec<u8>) -> Result<&mut [u8], Fault> 
             out.extend_from_slice(&word.to_be_bytes());
         }
     }
-    Ok(room(out, length as usize * ELEMENT_LEN))
+    Ok(out.room(length as usize * ELEMENT_LEN))
 }
 
 /// Writes the elements of an array in which only some are not zero: index and f32 bits of each, indices in range.
