@@ -334,15 +334,18 @@ pub fn put_trailer(out: &mut BytesMut) {
     out.extend_from_slice(&(-1i16).to_be_bytes());
 }
 
+#[inline]
 pub(crate) fn int16(bytes: &[u8], at: usize) -> Option<i16> {
     Some(i16::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
+#[inline]
 pub(crate) fn int32(bytes: &[u8], at: usize) -> Option<i32> {
     Some(i32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
 /// Bytes that a field with this declared length occupies; `None` is NULL.
+#[inline]
 pub(crate) fn field_len(length: i32) -> Result<Option<usize>, Cause> {
     match usize::try_from(length) {
         Ok(len) if len <= MAX_FIELD => Ok(Some(len)),
@@ -352,6 +355,7 @@ pub(crate) fn field_len(length: i32) -> Result<Option<usize>, Cause> {
 }
 
 /// The field whose length stands at `at`: where its bytes lie (an empty range for NULL) and whether it is NULL.
+#[inline]
 pub(crate) fn field(bytes: &[u8], at: usize) -> Result<(Range<usize>, bool), Cause> {
     let length = int32(bytes, at).ok_or(Cause::Truncated)?;
     let len = field_len(length)?;

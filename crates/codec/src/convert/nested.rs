@@ -33,6 +33,7 @@ const RANGE_FLAGS: u8 = 31;
 
 /// Appends the value as the target wants it; what it appended before a fault is worth nothing. How deep it goes is the
 /// plan's affair, never that of the bytes.
+#[inline]
 pub(super) fn write(
     isa: Isa,
     what: &Column,
@@ -53,6 +54,7 @@ pub(super) fn write(
 }
 
 /// Appends a field of a row or a part of a value: its length, and what `write` appends.
+#[inline]
 pub(super) fn write_field(
     out: &mut Buffer,
     write: impl FnOnce(&mut Buffer) -> Result<(), Fault>,

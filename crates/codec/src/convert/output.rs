@@ -69,15 +69,18 @@ impl Output {
     }
 
     /// Bytes of all.
+    #[inline]
     pub(super) fn len(&self) -> usize {
         self.written.len() + self.passed_len
     }
 
     /// Where more is written.
+    #[inline]
     pub(super) fn written(&mut self) -> &mut Buffer {
         &mut self.written
     }
 
+    #[inline]
     pub(super) fn pass(&mut self, from: &Bytes, run: Range<usize>) {
         if run.len() < self.passes_from {
             return self.written.extend_from_slice(&from[run]);
@@ -89,6 +92,7 @@ impl Output {
         });
     }
 
+    #[inline]
     pub(super) fn mark(&self) -> Mark {
         Mark {
             written: self.written.len(),
@@ -104,6 +108,7 @@ impl Output {
     }
 
     /// What was written since, where nothing passed.
+    #[inline]
     pub(super) fn written_since(&mut self, mark: Mark) -> Option<&mut [u8]> {
         let only = self.passed.len() == mark.passed;
         only.then(|| &mut self.written[mark.written..])

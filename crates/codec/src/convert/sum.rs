@@ -28,6 +28,7 @@ impl Sum {
     }
 
     /// Adds a row, its flags taken as 0.
+    #[inline]
     pub fn add(&mut self, row: &[u8]) {
         if self.flags.is_empty() {
             return self.digest.add(row);
@@ -44,6 +45,7 @@ impl Sum {
     }
 
     /// The same for a row that may be changed for a moment.
+    #[inline]
     pub fn add_own(&mut self, row: &mut [u8]) {
         for (at, _) in &self.flags {
             row[*at..][..4].fill(0);

@@ -40,6 +40,7 @@ pub(crate) struct Sparse<'a> {
 }
 
 /// Reads the header of a vector (`width` 4) or halfvec (`width` 2).
+#[inline]
 pub(crate) fn dense(payload: &[u8], width: usize) -> Result<Dense<'_>, Fault> {
     let Some((&[d0, d1, u0, u1], elements)) = payload.split_first_chunk() else {
         return Err(wrong_length(payload, 4));
@@ -57,6 +58,7 @@ pub(crate) fn dense(payload: &[u8], width: usize) -> Result<Dense<'_>, Fault> {
 }
 
 /// Reads a bit string. Its length may be 0; its padding must be zero, as PostgreSQL always sends it.
+#[inline]
 pub(crate) fn bits(payload: &[u8]) -> Result<Bits<'_>, Fault> {
     let Some((header, bytes)) = payload.split_first_chunk() else {
         return Err(wrong_length(payload, 4));
@@ -207,6 +209,7 @@ fn u32s(bytes: &[u8]) -> impl Iterator<Item = u32> {
         .map(|word| u32::from_be_bytes(*word))
 }
 
+#[inline]
 fn check_dims(found: u32, limit: u32) -> Result<(), Fault> {
     if (1..=limit).contains(&found) {
         return Ok(());

@@ -15,12 +15,14 @@ pub(crate) const MAX_DIMS: u32 = 65_535;
 pub(crate) const MAX_SPARSE_DIMS: u32 = 1_048_575;
 
 /// Header of a vector (`width` 4) or vecf16 (`width` 2); room for the elements.
+#[inline]
 pub(crate) fn dense(dims: u32, width: usize, out: &mut Buffer) -> Result<&mut [u8], Fault> {
     short_header(dims, out)?;
     Ok(out.room(dims as usize * width))
 }
 
 /// Header of a bvector; its words, all zero.
+#[inline]
 pub(crate) fn bits(dims: u32, out: &mut Buffer) -> Result<&mut [u8], Fault> {
     short_header(dims, out)?;
     let words = out.room(dims.div_ceil(64) as usize * 8);
@@ -60,12 +62,14 @@ pub(crate) fn saturate_f16(elements: &mut [u8]) {
     }
 }
 
+#[inline]
 fn short_header(dims: u32, out: &mut Buffer) -> Result<(), Fault> {
     check_dims(dims, MAX_DIMS)?;
     out.extend_from_slice(&(dims as u16).to_le_bytes());
     Ok(())
 }
 
+#[inline]
 fn check_dims(found: u32, limit: u32) -> Result<(), Fault> {
     if (1..=limit).contains(&found) {
         return Ok(());
