@@ -3,6 +3,9 @@
 use std::io;
 use std::ops::{Deref, DerefMut};
 
+/// What room holds where assertions are on: a byte that nobody wrote does not pass a test by being zero.
+const ANYTHING: u8 = 0xa5;
+
 /// Written bytes, and room for more.
 #[derive(Default)]
 pub struct Buffer {
@@ -37,7 +40,11 @@ impl Buffer {
             self.grow(end);
         }
         self.len = end;
-        &mut self.bytes[start..end]
+        let room = &mut self.bytes[start..end];
+        if cfg!(debug_assertions) {
+            room.fill(ANYTHING);
+        }
+        room
     }
 
     /// Makes sure that so many more can be written without moving what is there.
@@ -99,5 +106,24 @@ impl io::Write for Buffer {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_taken_out_is_not_written_and_its_room_is_used_again() {
+        let mut buffer = Buffer::from(b"a longer one".to_vec());
+        let place = buffer.as_ptr();
+        buffer.clear();
+        assert!(buffer.is_empty());
+        buffer.extend_from_slice(b"short");
+        buffer.truncate(100);
+        assert_eq!((&buffer[..], buffer.as_ptr()), (&b"short"[..], place));
+        buffer.truncate(2);
+        buffer.push(b'!');
+        assert_eq!(Vec::from(buffer), b"sh!");
     }
 }
