@@ -152,7 +152,7 @@ const PART_BYTES: usize = 4 * BATCH_BYTES;
 pub type Answer = oneshot::Receiver<std::result::Result<Part, Refused>>;
 
 /// Converts a batch, or its first part, into `buffer`; `rejects`: without the rows that cannot be converted. Binary rows are converted
-/// here and now: 256 KiB of them take less than half a millisecond, mostly a tenth of that, and to wake a thread of the pool, which then
+/// here and now: 64 KiB of them take 4 to 100 µs, and to wake a thread of the pool, which then
 /// yields thirty times before it sleeps, costs more. The pool is for text, whose numbers take tens of times as long to print.
 pub fn begin(
     converter: &Arc<Converter>,

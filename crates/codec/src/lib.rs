@@ -2,7 +2,7 @@
 //! as PGVecto.rs or `real[]` payloads, and a digest of them. No runtime, no logging, no SQL, no I/O.
 //!
 //! One row, in reading order: [`frame`] cuts the stream into whole rows, [`batch`] gathers them, [`convert`] writes them
-//! anew through `formats` (layouts, checks) and [`kernel`] (byte loops), and [`digest`] sums what was written.
+//! anew into a [`buffer`] through `formats` (layouts, checks) and [`kernel`] (byte loops), and [`digest`] sums what was written.
 #![deny(unsafe_code, missing_docs)]
 
 pub mod batch;
