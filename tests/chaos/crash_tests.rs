@@ -92,6 +92,30 @@ fn what_a_crash_of_the_source_undoes_was_never_copied() {
     two.again();
 }
 
+/// What is not committed is flushed by nobody there; a program that waited for that would wait for ever.
+#[test]
+fn a_source_on_which_a_transaction_is_open_and_nobody_commits_is_copied() {
+    let two = Two::with(&table(""));
+    for setting in [
+        "ALTER SYSTEM SET wal_level = minimal",
+        "ALTER SYSTEM SET max_wal_senders = 0",
+        "ALTER SYSTEM SET checkpoint_timeout = '1d'",
+        "ALTER SYSTEM SET autovacuum = off",
+    ] {
+        two.exec(Side::Source, setting);
+    }
+    two.crash(Side::Source);
+    two.exec(Side::Source, "VACUUM (FREEZE)");
+    // Whoever looks at a page first may tidy it, and what that writes is flushed.
+    two.run(&[], &["--dry-run"]);
+    let open = two.place(Side::Source).session();
+    open.exec("BEGIN");
+    open.exec("INSERT INTO t VALUES (0, 'not committed', '[1]')");
+    let flushed = "SELECT pg_current_wal_flush_lsn() >= pg_current_wal_insert_lsn()";
+    assert_eq!(open.one(flushed), "f");
+    two.again();
+}
+
 #[test]
 fn unlogged_tables_that_a_crash_of_the_target_has_emptied_are_copied_anew() {
     let two = Two::with(&table("UNLOGGED").replace(
