@@ -67,6 +67,8 @@ pub async fn hold(source: &Endpoint) -> Result<Holder> {
         .remedy("stop what makes and drops tables on the source, or leave its schema to another database"))
 }
 
+const LOOKS_A_SECOND: u32 = 20;
+
 /// Waits until all that the snapshot sees is on the source's disk. Commits that are not flushed (synchronous_commit = off) are gone after a
 /// crash, and the numbers of their transactions and the places of their rows are given to others.
 async fn durable(source: &Endpoint) -> Result<()> {
@@ -78,18 +80,24 @@ async fn durable(source: &Endpoint) -> Result<()> {
     };
     let lsn: String = row.get(0);
     let sql = "SELECT pg_catalog.pg_current_wal_flush_lsn() >= $1::text::pg_catalog.pg_lsn";
-    for look in 0.. {
+    for look in 1.. {
         let row = session.query_one(sql, &[&lsn]).await.map_err(on())?;
         if row.get(0) {
             break;
         }
         // What a vacuum or an open transaction has written is flushed with the next commit. Where nobody commits, that is in fifteen
-        // seconds, or never (wal_level = minimal): the commit of a transaction that has a number and no rows does it in wal_writer_delay.
-        if look == 1 {
-            let numbered = "SELECT pg_catalog.txid_current()";
-            session.query_one(numbered, &[]).await.map_err(on())?;
+        // seconds, or with the next checkpoint (wal_level = minimal). The commit of a transaction that has a number and no rows has it done
+        // in wal_writer_delay, and waits for nothing itself.
+        if look == LOOKS_A_SECOND / 2 {
+            let numbered = "SET synchronous_commit = off; SELECT pg_catalog.txid_current()";
+            if let Err(error) = session.batch_execute(numbered).await {
+                tracing::debug!("asking the source to flush its WAL: {error}");
+            }
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        if look % (10 * LOOKS_A_SECOND) == 0 {
+            tracing::warn!("still waiting until the source has flushed its WAL");
+        }
+        tokio::time::sleep(Duration::from_secs(1) / LOOKS_A_SECOND).await;
     }
     Ok(())
 }

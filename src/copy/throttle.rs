@@ -4,6 +4,9 @@
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
+/// A timer is late by a millisecond or two, which is not made up for: pauses are saved up until they are worth it.
+const SHORTEST: Duration = Duration::from_millis(20);
+
 pub struct Throttle {
     /// Bytes.
     per_second: f64,
@@ -21,7 +24,9 @@ impl Throttle {
 
     /// Pauses for these bytes, which have just been read.
     pub async fn pause(&self, bytes: usize) {
-        if let Some(until) = self.until(Instant::now(), bytes) {
+        let now = Instant::now();
+        let until = self.until(now, bytes);
+        if let Some(until) = until.filter(|until| *until >= now + SHORTEST) {
             tokio::time::sleep_until(until.into()).await;
         }
     }

@@ -12,6 +12,7 @@ use futures::SinkExt;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_postgres::{Client, CopyInSink};
 
+use super::convert::PART_BYTES;
 use super::read::table_and_columns;
 use crate::connect::{SAME_TEXT, Session};
 use crate::error::{Error, Result, Side};
@@ -55,7 +56,7 @@ impl AsRef<[u8]> for Chunk {
 impl Drop for Chunk {
     fn drop(&mut self) {
         // A buffer that one huge row blew up is not kept: memory stays constant.
-        if self.buffer.capacity() <= 4 * super::BATCH_BYTES {
+        if self.buffer.capacity() <= PART_BYTES {
             let mut buffer = std::mem::take(&mut self.buffer);
             buffer.clear();
             let _ = self.spare.try_send(buffer);

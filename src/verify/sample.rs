@@ -21,6 +21,7 @@ use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
 
 const SAMPLE_ROWS: u64 = 1000;
+const LOOK_BYTES: usize = 1 << 20;
 
 /// pgvector's own cast from sparsevec to vector ends here.
 const SPARSE_CAST_DIMS: u32 = 16_000;
@@ -144,7 +145,13 @@ impl Check<'_> {
             "CREATE TEMPORARY TABLE pgv2rs_sample (n pg_catalog.int8, r pg_catalog.float4[])",
         )
         .await?;
-        while let Some(batch) = reader.next().await? {
+        while let Some(mut batch) = reader.next().await? {
+            // Each look at the target costs some round trips.
+            while batch.bytes() < LOOK_BYTES
+                && let Some(more) = reader.next().await?
+            {
+                batch.append(more);
+            }
             let (ours, refused) = self.converted(&converter, &batch)?;
             let theirs = self.cast_by_target(&batch, &refused).await?;
             sampled.checked += ours.len() as u64;

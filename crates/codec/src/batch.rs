@@ -30,6 +30,11 @@ impl Batch {
         self.pieces.push(rows);
     }
 
+    /// Adds the rows of another batch, which follow those already here.
+    pub fn append(&mut self, other: Batch) {
+        other.pieces.into_iter().for_each(|rows| self.push(rows));
+    }
+
     /// Bytes of all rows.
     pub fn bytes(&self) -> usize {
         self.bytes
