@@ -34,6 +34,10 @@ impl Two {
         self.place(side).session().exec(sql);
     }
 
+    fn each(&self, side: Side, statements: &[&str]) {
+        statements.iter().for_each(|sql| self.exec(side, sql));
+    }
+
     fn start(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Running {
         let (from, to) = (self.place(Side::Source), self.place(Side::Target));
         run::start_with(&from, &to, arguments, variables)
@@ -81,14 +85,15 @@ fn what_a_crash_of_the_source_undoes_was_never_copied() {
     let two = Two::with(
         "CREATE TABLE t (id int, note text, v vector(1)); INSERT INTO t SELECT i, 'x', '[1]' FROM generate_series(1, 100) i",
     );
-    for setting in [
-        "ALTER DATABASE d SET synchronous_commit = off",
-        "ALTER SYSTEM SET wal_writer_delay = '10s'",
-        "SELECT pg_reload_conf()",
-        "CHECKPOINT",
-    ] {
-        two.exec(Side::Source, setting);
-    }
+    two.each(
+        Side::Source,
+        &[
+            "ALTER DATABASE d SET synchronous_commit = off",
+            "ALTER SYSTEM SET wal_writer_delay = '10s'",
+            "SELECT pg_reload_conf()",
+            "CHECKPOINT",
+        ],
+    );
     // Its writer of WAL is idle by then, and takes its time.
     std::thread::sleep(std::time::Duration::from_secs(1));
     two.exec(Side::Source, "INSERT INTO t VALUES (1000, 'lost', '[2]')");
@@ -102,14 +107,15 @@ fn what_a_crash_of_the_source_undoes_was_never_copied() {
 #[test]
 fn a_source_on_which_a_transaction_is_open_and_nobody_commits_is_made_to_flush() {
     let two = Two::with(&table(""));
-    for setting in [
-        "ALTER SYSTEM SET wal_level = minimal",
-        "ALTER SYSTEM SET max_wal_senders = 0",
-        "ALTER SYSTEM SET checkpoint_timeout = '1d'",
-        "ALTER SYSTEM SET autovacuum = off",
-    ] {
-        two.exec(Side::Source, setting);
-    }
+    two.each(
+        Side::Source,
+        &[
+            "ALTER SYSTEM SET wal_level = minimal",
+            "ALTER SYSTEM SET max_wal_senders = 0",
+            "ALTER SYSTEM SET checkpoint_timeout = '1d'",
+            "ALTER SYSTEM SET autovacuum = off",
+        ],
+    );
     two.crash(Side::Source);
     two.exec(Side::Source, "VACUUM (FREEZE)");
     // Whoever looks at a page first may tidy it, and what that writes is flushed.
