@@ -24,19 +24,17 @@ impl Throttle {
 
     /// Pauses for these bytes, which have just been read.
     pub async fn pause(&self, bytes: usize) {
-        let now = Instant::now();
-        let until = self.until(now, bytes);
-        if let Some(until) = until.filter(|until| *until >= now + SHORTEST) {
+        if let Some(until) = self.until(Instant::now(), bytes) {
             tokio::time::sleep_until(until.into()).await;
         }
     }
 
-    /// Time in which nothing was read is not made up for.
+    /// Time in which nothing was read is not made up for. None where it is not worth a pause yet.
     fn until(&self, now: Instant, bytes: usize) -> Option<Instant> {
         let took = Duration::try_from_secs_f64(bytes as f64 / self.per_second).ok()?;
         let mut due = self.due.lock().ok()?;
         *due = (*due).max(now).checked_add(took)?;
-        Some(*due)
+        (*due >= now + SHORTEST).then_some(*due)
     }
 }
 
@@ -60,5 +58,15 @@ mod tests {
         // Idle for a minute.
         assert_eq!(after(60.0, 1_000_000), 60.5);
         assert_eq!(after(60.5, 1_000_000), 61.0);
+    }
+
+    #[test]
+    fn short_pauses_are_saved_up_and_not_forgotten() {
+        let throttle = Throttle::new(1_000_000);
+        let start = Instant::now() + Duration::from_secs(60);
+        let pauses = (0..8).map(|_| throttle.until(start, 5_000));
+        let pauses: Vec<_> = pauses.map(|p| p.map(|until| until - start)).collect();
+        let saved = [20, 25, 30, 35, 40].map(|ms| Some(Duration::from_millis(ms)));
+        assert_eq!(pauses, [&[None; 3][..], &saved].concat());
     }
 }
