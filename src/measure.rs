@@ -85,17 +85,17 @@ pub async fn measure(source: &Endpoint, plan: &Plan, schema: &Schema, jobs: usiz
             crate::error::server_message(&error)
         );
     }
-    for table in &plan.tables {
-        match slice::size(&session, Side::Source, table).await {
-            Ok(size) => {
+    match slice::sizes(&session, Side::Source, &plan.tables).await {
+        Ok(sizes) => {
+            for (table, size) in plan.tables.iter().zip(sizes) {
                 let measured = measured.tables.entry(table.oid).or_default();
                 measured.slices = Some(Slices {
                     number: slice::cut(size.ok(), jobs, &[]).len(),
                     whole: size.err(),
                 });
             }
-            Err(error) => tracing::warn!("{}", error.chain()),
         }
+        Err(error) => tracing::warn!("{}", error.chain()),
     }
     let largest = plan.tables.iter().find(|t| !t.columns.is_empty());
     if let Some(table) = largest {

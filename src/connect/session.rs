@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Buf;
+use futures::future::{join, join3};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Connection, CopyInSink, CopyOutStream, Row, Statement};
@@ -46,27 +47,41 @@ impl Session {
     {
         let ungranted = Arc::new(AtomicUsize::new(0));
         tokio::spawn(listen(side, connection, ungranted.clone()));
-        client.batch_execute(SETTINGS).await?;
-        client.batch_execute(LATER_SETTINGS).await?;
-        let row = client
-            .query_one("SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_encoding'), \
-                pg_catalog.current_setting('client_encoding'), pg_catalog.pg_postmaster_start_time()::text, \
-                pg_catalog.current_setting('server_version_num')::int4", &[])
-            .await?;
-        let (own, spoken): (String, String) = (row.get(1), row.get(2));
-        let sql = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()";
+        // Sent together, done one after another: a session costs two round trips, and a run opens dozens.
+        let (set, itself, cluster) = join3(
+            client.batch_execute(SETTINGS),
+            client.query_typed_one(ITSELF, &[]),
+            client.query_typed_one(CLUSTER, &[]),
+        )
+        .await;
+        set?;
+        let itself = itself?;
+        let (own, spoken): (String, String) = (itself.get(1), itself.get(2));
+        let version_num = itself.get::<_, i32>(4).unsigned_abs();
+        let later = later_settings(version_num, &own);
+        let (set, noticed) = join(
+            client.batch_execute(&later),
+            client.batch_execute(NOTICE_THE_END),
+        )
+        .await;
+        set?;
+        if let Err(error) = noticed
+            && error.as_db_error().is_none()
+        {
+            return Err(error);
+        }
         // Some services keep it to themselves; the start alone tells nearly as much.
-        let cluster = client.query_one(sql, &[]).await;
         let cluster: String = cluster.map_or(String::new(), |row| row.get(0));
+        let bytes = own == SQL_ASCII;
         let session = Session {
             client,
-            pid: row.get(0),
-            version_num: row.get::<_, i32>(4).unsigned_abs(),
-            encoding: (own != spoken).then_some(own),
+            pid: itself.get(0),
+            version_num,
+            encoding: (own != spoken && !bytes).then_some(own),
             ungranted,
             alive: Arc::default(),
         };
-        Ok((session, format!("{cluster} {}", row.get::<_, String>(3))))
+        Ok((session, format!("{cluster} {}", itself.get::<_, String>(3))))
     }
 
     /// Finds names as the source's applications do. For what calls the users' functions, whose bodies may name others so.
@@ -213,20 +228,35 @@ const SETTINGS: &str = "SET search_path = ''; SET statement_timeout = 0; SET loc
 pub const NAMES_IN_FULL: &str = "(SELECT pg_catalog.set_config('search_path', '', false)) = ''";
 
 /// What a statement itself says still means what it does without a search_path: pg_catalog comes first.
-const BARE_NAMES: &str = "SELECT pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ', 'pg_catalog', nullif(reset_val, '')), false) \
-    FROM pg_catalog.pg_settings WHERE name = 'search_path'";
+/// (pg_settings would say what RESET sets, in a millisecond.)
+const BARE_NAMES: &str = "RESET search_path; SELECT pg_catalog.set_config('search_path', CASE WHEN own OPERATOR(pg_catalog.=) '' \
+    THEN 'pg_catalog' ELSE pg_catalog.concat('pg_catalog, ', own) END, false) FROM pg_catalog.current_setting('search_path') own";
 pub const FULL_NAMES: &str = "SET search_path = ''";
 
 /// The text of money hangs on this one, and it is a database's own: a schema's literals are written in it. Rows that are sent or
 /// compared as text need it to be the same on both sides.
 pub const SAME_TEXT: &str = "SET lc_monetary = 'C'";
 
-/// The same for settings that older servers do not know. And a database in SQL_ASCII holds bytes, not characters: read as
-/// UTF-8 they would be refused. A server that can notices soon when its client is gone.
-const LATER_SETTINGS: &str = "DO $$ DECLARE s text; BEGIN FOR s IN SELECT name FROM pg_catalog.pg_settings \
-    WHERE name IN ('idle_session_timeout', 'transaction_timeout') LOOP \
-    PERFORM pg_catalog.set_config(s, '0', false); END LOOP; \
-    BEGIN PERFORM pg_catalog.set_config(name, '5s', false) FROM pg_catalog.pg_settings WHERE name = 'client_connection_check_interval'; \
-    EXCEPTION WHEN OTHERS THEN NULL; END; \
-    IF pg_catalog.current_setting('server_encoding') = 'SQL_ASCII' THEN \
-    PERFORM pg_catalog.set_config('client_encoding', 'SQL_ASCII', false); END IF; END $$";
+/// What the server says of itself.
+const ITSELF: &str = "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('server_encoding'), \
+    pg_catalog.current_setting('client_encoding'), pg_catalog.pg_postmaster_start_time()::text, \
+    pg_catalog.current_setting('server_version_num')::int4";
+const CLUSTER: &str = "SELECT system_identifier::text FROM pg_catalog.pg_control_system()";
+
+const SQL_ASCII: &str = "SQL_ASCII";
+
+/// The same as `SETTINGS` for what older servers do not know. And a database in SQL_ASCII holds bytes, not characters: read as UTF-8 they
+/// would be refused.
+fn later_settings(version_num: u32, encoding: &str) -> String {
+    let settings = [
+        (140_000, "SET idle_session_timeout = 0"),
+        (170_000, "SET transaction_timeout = 0"),
+    ];
+    let known = settings.iter().filter(|(since, _)| version_num >= *since);
+    let known = known.map(|(_, setting)| *setting);
+    let bytes = (encoding == SQL_ASCII).then_some("SET client_encoding = 'SQL_ASCII'");
+    known.chain(bytes).collect::<Vec<_>>().join("; ")
+}
+
+/// Since PostgreSQL 14, and where its operating system can tell: then a server notices soon when its client is gone.
+const NOTICE_THE_END: &str = "SET client_connection_check_interval = '5s'";

@@ -1,6 +1,11 @@
 //! In: how large a table is, and which of its blocks are on the target already. Out: the rest in ranges of blocks of about equal bytes,
 //! TOAST counted, each copied by one connection in one transaction.
 
+use std::collections::HashMap;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::Type;
+
 use crate::connect::Session;
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
@@ -64,29 +69,32 @@ impl std::fmt::Display for Whole {
     }
 }
 
-/// A table that can be cut, or why it cannot.
-pub async fn size(
+/// Of each table, where it can be cut, or why it cannot.
+pub async fn sizes(
     session: &Session,
     side: Side,
-    table: &TablePlan,
-) -> Result<std::result::Result<Size, Whole>> {
-    if table.tree.is_some() {
-        return Ok(Err(Whole::Tree));
-    }
-    if session.version_num < 140_000 {
-        return Ok(Err(Whole::OldServer));
-    }
-    let sql = "SELECT pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8, \
-        pg_catalog.pg_table_size(c.oid) FROM pg_catalog.pg_class c JOIN pg_catalog.pg_am a ON a.oid = c.relam \
-        WHERE c.oid = $1::text::pg_catalog.regclass AND a.amname = 'heap'";
-    let attempt = format!("measuring {}", table.display);
-    let row = session.query_opt(sql, &[&table.quoted()]).await;
-    let row = row.map_err(Error::on(side, attempt))?;
-    let size = row.map(|row| Size {
-        blocks: row.get(0),
-        bytes: row.get(1),
-    });
-    Ok(size.ok_or(Whole::NoHeap))
+    tables: &[TablePlan],
+) -> Result<Vec<std::result::Result<Size, Whole>>> {
+    let old = session.version_num < 140_000;
+    let sql = "SELECT t.number, pg_catalog.pg_relation_size(c.oid) / pg_catalog.current_setting('block_size')::int8, \
+        pg_catalog.pg_table_size(c.oid) FROM unnest($1::text[]) WITH ORDINALITY AS t(name, number) \
+        JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(t.name) JOIN pg_catalog.pg_am a ON a.oid = c.relam WHERE a.amname = 'heap'";
+    let names: Vec<String> = tables.iter().map(TablePlan::quoted).collect();
+    let rows = session
+        .query_typed(sql, &[(&names, Type::TEXT_ARRAY)])
+        .await;
+    let rows = rows.map_err(Error::on(side, "measuring the tables"))?;
+    let size = |row: &Row| Size {
+        blocks: row.get(1),
+        bytes: row.get(2),
+    };
+    let sizes: HashMap<i64, Size> = rows.iter().map(|row| (row.get(0), size(row))).collect();
+    let of = |(number, table): (i64, &TablePlan)| match sizes.get(&number) {
+        _ if table.tree.is_some() => Err(Whole::Tree),
+        _ if old => Err(Whole::OldServer),
+        size => size.copied().ok_or(Whole::NoHeap),
+    };
+    Ok((1..).zip(tables).map(of).collect())
 }
 
 /// What is left to copy; `size` is None where the table cannot be cut. `kept` are ranges that are on the target; none of them overlap.

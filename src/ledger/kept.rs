@@ -12,7 +12,7 @@ use crate::copy::slice::Range;
 use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
 use crate::snapshot::Readers;
-use crate::verify::seal;
+use crate::verify::seal::{self, Shape};
 
 impl Ledger {
     /// The ranges of each table, in their order, that need not be copied again.
@@ -44,8 +44,16 @@ impl Ledger {
                 )),
             );
         }
+        let there = all.iter().filter(|(_, slices)| !slices.is_empty());
+        let there: Vec<&TablePlan> = there.map(|(table, _)| *table).collect();
+        let shapes = match there.is_empty() {
+            true => HashMap::new(),
+            false => seal::shapes(&*readers.lease().await?, &there).await?,
+        };
+        let shapes = &shapes;
         let judged = stream::iter(all.into_iter().map(|(table, slices)| async move {
-            let judged = judged(readers, table, slices, rejects).await;
+            let shape = shapes.get(&table.oid);
+            let judged = judged(readers, (table, shape), slices, rejects).await;
             judged.map_err(|e| e.during(format!("looking at what is there of {}", table.display)))
         }));
         let judged: Vec<(Vec<Done>, Vec<Done>)> = judged.buffered(jobs).try_collect().await?;
@@ -138,7 +146,7 @@ impl Ledger {
 /// Those to keep, and the others.
 async fn judged(
     readers: &Readers,
-    table: &TablePlan,
+    (table, shape): (&TablePlan, Option<&Shape>),
     slices: Vec<Done>,
     rejects: bool,
 ) -> Result<(Vec<Done>, Vec<Done>)> {
@@ -146,8 +154,7 @@ async fn judged(
         return Ok((Vec::new(), Vec::new()));
     }
     let source = readers.lease().await?;
-    let shape = seal::shape(&source, table).await?;
-    let shape = shape.map(|shape| super::written(&shape)).transpose()?;
+    let shape = shape.map(super::written).transpose()?;
     let (mut kept, mut stale) = (Vec::new(), Vec::new());
     for slice in slices {
         // Names of objects among the values: they may have changed where no row has.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use codec::digest::Digest;
 use serde::Serialize;
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use super::{Ledger, on, written};
 use crate::connect::Session;
@@ -117,39 +118,43 @@ impl Ledger {
             .collect())
     }
 
-    /// Lays slices of a table out to be claimed.
+    /// Lays slices out to be claimed, in the order in which they come: one statement, whatever the number of tables.
     pub async fn lay(
         &self,
-        slicing: Slicing,
-        table: &TablePlan,
-        shape: &Shape,
+        Slicing { run, attempt }: Slicing,
+        tables: &[(&TablePlan, Shape, Vec<Range>)],
         snapshot_xmin: i64,
-        ranges: &[Range],
     ) -> Result<()> {
-        let (first, end): (Vec<i64>, Vec<Option<i64>>) =
-            ranges.iter().map(|r| (r.first, r.end)).unzip();
+        let names: Vec<String> = tables.iter().map(|(table, ..)| table.quoted()).collect();
+        let oids: Vec<u32> = tables.iter().map(|(table, ..)| table.oid).collect();
+        let shapes = tables.iter().map(|(_, shape, _)| written(shape));
+        let shapes: Vec<String> = shapes.collect::<Result<_>>()?;
+        let (mut of, mut first, mut end) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, (.., ranges)) in (1_i64..).zip(tables) {
+            for range in ranges {
+                of.push(number);
+                first.push(range.first);
+                end.push(range.end);
+            }
+        }
         let sql = "INSERT INTO pgv2rs.slice (run, attempt, \"table\", oid, shape, snapshot_xmin, first_block, end_block) \
-            SELECT $1, $2, $3, $4, $5, $6, f, e FROM unnest($7::int8[], $8::int8[]) AS r(f, e)";
-        let Slicing { run, attempt } = slicing;
-        let shape = written(shape)?;
-        let name = table.quoted();
-        self.session
-            .execute(
-                sql,
-                &[
-                    &run,
-                    &attempt,
-                    &name,
-                    &table.oid,
-                    &shape,
-                    &snapshot_xmin,
-                    &first,
-                    &end,
-                ],
-            )
-            .await
-            .map(drop)
-            .map_err(on("laying out the slices"))
+            SELECT $1, $2, t.name, t.oid, t.shape, $3, r.f, r.e \
+            FROM ROWS FROM (unnest($4::text[]), unnest($5::oid[]), unnest($6::text[])) WITH ORDINALITY AS t(name, oid, shape, number) \
+            JOIN ROWS FROM (unnest($7::int8[]), unnest($8::int8[]), unnest($9::int8[])) WITH ORDINALITY AS r(number, f, e, place) USING (number) \
+            ORDER BY r.place";
+        let laid: [&(dyn ToSql + Sync); 9] = [
+            &run,
+            &attempt,
+            &snapshot_xmin,
+            &names,
+            &oids,
+            &shapes,
+            &of,
+            &first,
+            &end,
+        ];
+        let laid = self.session.execute(sql, &laid).await;
+        laid.map(drop).map_err(on("laying out the slices"))
     }
 
     /// What the slices of each table add up to, in the order of the tables.

@@ -133,19 +133,19 @@ async fn laid(
     jobs: usize,
 ) -> Result<usize> {
     let reader = readers.lease().await?;
-    let mut laid = 0;
-    for (table, kept) in tables.iter().zip(kept) {
-        let size = slice::size(&reader, Side::Source, table).await?;
-        let ranges = slice::cut(size.ok(), jobs, kept);
-        if !ranges.is_empty() {
-            let shape = seal::shape_now(&reader, table).await?;
-            ledger
-                .lay(slicing, table, &shape, snapshot_xmin, &ranges)
-                .await?;
-        }
-        laid += ranges.len();
-    }
-    Ok(laid)
+    let sizes = slice::sizes(&reader, Side::Source, tables).await?;
+    let cut = tables.iter().zip(sizes).zip(kept);
+    let cut = cut.map(|((table, size), kept)| (table, slice::cut(size.ok(), jobs, kept)));
+    let cut: Vec<(&TablePlan, Vec<Range>)> = cut.filter(|(_, ranges)| !ranges.is_empty()).collect();
+    let coming: Vec<&TablePlan> = cut.iter().map(|(table, _)| *table).collect();
+    let shapes = seal::shapes(&reader, &coming).await?;
+    let laid = cut.into_iter().map(|(table, ranges)| {
+        let shape = seal::shape_of(&shapes, table)?;
+        Ok((table, shape, ranges))
+    });
+    let laid: Vec<_> = laid.collect::<Result<_>>()?;
+    ledger.lay(slicing, &laid, snapshot_xmin).await?;
+    Ok(laid.iter().map(|(.., ranges)| ranges.len()).sum())
 }
 
 /// Bytes that are still to come, by the size of the tables that have no slice yet.

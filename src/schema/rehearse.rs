@@ -63,7 +63,7 @@ pub async fn rehearse(
     let mut findings = Vec::new();
     let mut passed = Vec::new();
     let mut doubtful = trials.doubtful.iter();
-    let mut filled = trials.filled.iter();
+    let mut filled = Some(trials.filled);
     let mut waiting: Option<Vec<Step>> = None;
     for step in std::mem::take(&mut schema.steps) {
         if step.phase > Phase::BeforeData {
@@ -74,8 +74,8 @@ pub async fn rehearse(
             for column in doubtful.by_ref() {
                 findings.extend(column.refused(client, SAVEPOINT).await?);
             }
-            for relation in filled.by_ref() {
-                findings.extend(closed(client, relation).await?);
+            if let Some(filled) = filled.take() {
+                findings.extend(closed(client, filled).await?);
             }
         }
         if step.vector || step.phase == Phase::Refresh {
@@ -115,8 +115,8 @@ pub async fn rehearse(
     for column in doubtful {
         findings.extend(column.refused(client, SAVEPOINT).await?);
     }
-    for relation in filled {
-        findings.extend(closed(client, relation).await?);
+    if let Some(filled) = filled {
+        findings.extend(closed(client, filled).await?);
     }
     findings.extend(composites::changed(client, trials.composites).await?);
     let waiting = match waiting {
@@ -131,24 +131,27 @@ pub async fn rehearse(
     Ok(findings)
 }
 
-/// The privileges that the source gives are in force by now, and an owner may have taken its own.
-async fn closed(client: &Client, relation: &Relation) -> Result<Option<Refused>> {
-    let (kind, needed): (_, &[&str]) = match relation.kind {
-        'S' => ("SEQUENCE", &["UPDATE"]),
-        _ => ("TABLE", &["SELECT", "INSERT"]),
+/// The privileges that the source gives are in force by now, and an owner may have taken its own. Out: a finding for each that the role
+/// may not fill.
+async fn closed(client: &Client, filled: &[&Relation]) -> Result<Vec<Refused>> {
+    let sql = "SELECT r.number FROM unnest($1::text[]) WITH ORDINALITY AS r(name, number) JOIN pg_catalog.pg_class c ON c.oid = pg_catalog.to_regclass(r.name) \
+        WHERE NOT (pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') AND CASE WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, 'UPDATE') \
+          ELSE pg_catalog.has_table_privilege(c.oid, 'SELECT') AND pg_catalog.has_table_privilege(c.oid, 'INSERT') END) ORDER BY r.number";
+    let names: Vec<String> = filled.iter().map(|relation| relation.quoted()).collect();
+    let rows = client.query(sql, &[&names]).await;
+    let rows = rows.map_err(Error::on(Side::Target, "asking what the role may fill"))?;
+    let numbers = rows.iter().map(|row| row.get::<_, i64>(0));
+    let closed = numbers.filter_map(|number| filled.get(usize::try_from(number - 1).ok()?));
+    Ok(closed.map(|relation| cannot_fill(relation)).collect())
+}
+
+fn cannot_fill(relation: &Relation) -> Refused {
+    let (kind, needed) = match relation.kind {
+        'S' => ("SEQUENCE", "UPDATE"),
+        _ => ("TABLE", "SELECT, INSERT"),
     };
-    let sql = "SELECT CASE WHEN c.relkind = 'S' THEN pg_catalog.has_sequence_privilege(c.oid, p) \
-          ELSE pg_catalog.has_table_privilege(c.oid, p) END AND pg_catalog.has_schema_privilege(c.relnamespace, 'USAGE') \
-        FROM pg_catalog.pg_class c, unnest($2::text[]) AS p WHERE c.oid = pg_catalog.to_regclass($1)";
     let name = relation.quoted();
-    let attempt = format!("asking who may fill {}", relation.display());
-    let rows = client.query(sql, &[&name, &needed]).await;
-    let rows = rows.map_err(Error::on(Side::Target, attempt))?;
-    if rows.iter().all(|r| r.get(0)) {
-        return Ok(None);
-    }
     let object = format!("{} {}", kind.to_lowercase(), relation.display());
-    let needed = needed.join(", ");
     let reason = format!(
         "the target's role may not fill it once its privileges are as on the source: it needs {needed}, and USAGE on its schema"
     );
@@ -157,10 +160,10 @@ async fn closed(client: &Client, relation: &Relation) -> Result<Option<Refused>>
         quote(&relation.schema),
         owner = quote(&relation.owner)
     );
-    Ok(Some(Refused {
+    Refused {
         finding: Finding::new(Severity::Problem, object, reason).remedy(remedy),
         relation: None,
-    }))
+    }
 }
 
 /// Takes away the checks that no row may meet while it is copied. Out: the steps that put them back.

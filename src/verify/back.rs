@@ -31,13 +31,12 @@ pub(super) async fn all(
     jobs: usize,
 ) -> Result<HashMap<u32, Back>> {
     let session = connect(job).await?;
-    let mut slices = Vec::new();
-    for table in tables {
-        let size = slice::size(&session, Side::Target, table).await?.ok();
-        let ranges = slice::cut(size, jobs, &[]);
+    let sizes = slice::sizes(&session, Side::Target, tables).await?;
+    let cut = tables.iter().zip(sizes).map(|(table, size)| {
         let bytes = size.map_or(0, |size| size.bytes);
-        slices.push((bytes, table.oid, ranges));
-    }
+        (bytes, table.oid, slice::cut(size.ok(), jobs, &[]))
+    });
+    let mut slices: Vec<(i64, u32, Vec<Range>)> = cut.collect();
     // The largest first, as they were copied.
     slices.sort_by_key(|(bytes, ..)| std::cmp::Reverse(*bytes));
     let queue: VecDeque<(u32, Range)> = slices

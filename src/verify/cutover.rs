@@ -5,10 +5,10 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
-use futures::future::join_all;
+use futures::future::{join, join_all};
 use serde::Serialize;
 
-use super::seal::{self, Seal};
+use super::seal::{self, Seal, Shape};
 use crate::catalog;
 use crate::cli::Options;
 use crate::connect::Session;
@@ -42,44 +42,73 @@ pub async fn check<'a>(
     tables: &[TablePlan],
     seals: impl Iterator<Item = &'a Seal>,
 ) -> Now {
-    let queue = Mutex::new(tables.iter().zip(seals).enumerate());
-    let next = || queue.lock().ok().and_then(|mut queue| queue.next());
-    let answers = Mutex::new(vec![None; tables.len()]);
-    let worker = async || {
+    let sealed: Vec<(&TablePlan, &Seal)> = tables.iter().zip(seals).collect();
+    let asked = async {
         let session = connect(options).await?;
-        while !session.is_closed()
-            && let Some((at, (table, sealed))) = next()
-        {
-            let answer = one(&session, table, sealed).await;
-            if let Ok(mut answers) = answers.lock() {
-                answers[at] = Some(answer.unwrap_or_else(unasked));
-            }
-        }
-        Ok(session)
+        let answers = answers(options, &session, &sealed).await?;
+        Ok((answers, new_tables(options, &session, known).await))
     };
-    let workers = join_all((0..options.jobs.min(tables.len()).max(1)).map(|_| worker())).await;
-    let (mut sessions, mut errors) = (Vec::new(), Vec::new());
-    for worker in workers {
-        match worker {
-            Ok(session) => sessions.push(session),
-            Err(error) => errors.push(error),
+    let (tables, new_tables) = match asked.await {
+        Ok(both) => both,
+        Err(error) => {
+            let lost = Error::new(Side::Source, "connecting to the source");
+            (vec![unasked(error); sealed.len()], Err(lost))
         }
-    }
-    let gone = || Cutover::Unknown("the source could not be asked".into());
-    let lost = errors.pop().map_or_else(gone, unasked);
-    let answers = answers.into_inner().unwrap_or_default();
-    let tables = answers.into_iter().map(|a| a.unwrap_or(lost.clone()));
-    let session = sessions.iter().find(|session| !session.is_closed());
-    let new_tables = match session {
-        Some(session) => new_tables(options, session, known).await,
-        None => Err(Error::new(Side::Source, "connecting to the source")),
     };
     Now {
-        tables: tables.collect(),
+        tables,
         new_tables: new_tables
             .inspect_err(|e| tracing::warn!("looking for new tables: {}", e.chain()))
             .ok(),
     }
+}
+
+/// The shapes of all tables are looked at together: before the rows, since a table may be gone, and after them, since to count them takes as
+/// long as it takes.
+async fn answers(
+    options: &Options,
+    session: &Session,
+    sealed: &[(&TablePlan, &Seal)],
+) -> Result<Vec<Cutover>> {
+    let tables: Vec<&TablePlan> = sealed.iter().map(|(table, _)| *table).collect();
+    let before = &seal::shapes(session, &tables).await?;
+    let queue = Mutex::new(sealed.iter().enumerate());
+    let next = || queue.lock().ok().and_then(|mut queue| queue.next());
+    let answers = Mutex::new(vec![None; sealed.len()]);
+    let worker = async |session: &Session| {
+        while !session.is_closed()
+            && let Some((at, (table, sealed))) = next()
+        {
+            let answer = match other_shape(before, table, sealed) {
+                Some(changed) => changed,
+                None => rows(session, table, sealed).await.unwrap_or_else(unasked),
+            };
+            if let Ok(mut answers) = answers.lock() {
+                answers[at] = Some(answer);
+            }
+        }
+    };
+    // Where another cannot connect, the others do its share.
+    let another = async || {
+        if let Ok(session) = connect(options).await {
+            worker(&session).await;
+        }
+    };
+    let others = (1..options.jobs.min(sealed.len())).map(|_| another());
+    join(worker(session), join_all(others)).await;
+    let after = seal::shapes(session, &tables).await?;
+    let answers = answers.into_inner().unwrap_or_default();
+    let answers = answers
+        .into_iter()
+        .zip(sealed)
+        .map(|(answer, (table, sealed))| match answer {
+            Some(Cutover::Unchanged) => {
+                other_shape(&after, table, sealed).unwrap_or(Cutover::Unchanged)
+            }
+            Some(answer) => answer,
+            None => Cutover::Unknown("the source could not be asked".into()),
+        });
+    Ok(answers.collect())
 }
 
 fn unasked(error: Error) -> Cutover {
@@ -100,13 +129,14 @@ async fn connect(options: &Options) -> Result<Session> {
     Ok(session)
 }
 
-async fn one(session: &Session, table: &TablePlan, sealed: &Seal) -> Result<Cutover> {
-    let Some(shape) = seal::shape(session, table).await? else {
-        return Ok(Cutover::Changed("it was dropped".into()));
+fn other_shape(shapes: &HashMap<u32, Shape>, table: &TablePlan, sealed: &Seal) -> Option<Cutover> {
+    let Some(shape) = shapes.get(&table.oid) else {
+        return Some(Cutover::Changed("it was dropped".into()));
     };
-    if let Some(why) = seal::other_shape(&sealed.shape, &shape) {
-        return Ok(Cutover::Changed(why));
-    }
+    seal::other_shape(&sealed.shape, shape).map(Cutover::Changed)
+}
+
+async fn rows(session: &Session, table: &TablePlan, sealed: &Seal) -> Result<Cutover> {
     // Before the rows: who commits between the two looks is then seen by one of them.
     let open = open_writers(session, table).await?;
     let looked = seal::rows(session, table, Range::WHOLE, sealed.snapshot_xmin).await;

@@ -64,15 +64,31 @@ pub async fn all(
     };
     let seals = seals(job, tables, snapshot_xmin, jobs);
     let (seals, mut backs) = try_join(seals, on_target).await?;
-    let verdicts = tables.iter().zip(totals).zip(seals);
-    let verdicts = verdicts.map(|((table, copied), seal)| {
+    let each = tables.iter().zip(totals).zip(seals);
+    let queue = each.map(|((table, copied), seal)| {
         let back = (level != Verify::None).then(|| backs.remove(&table.oid).unwrap_or_default());
-        async move {
-            let verdict = one(job, table, copied, seal, back, level).await;
-            verdict.map_err(|e| e.during(format!("verifying {}", table.display)))
-        }
+        (table, copied, seal, back)
     });
-    stream::iter(verdicts).buffered(jobs).try_collect().await
+    let queue = Mutex::new(queue.enumerate());
+    let next = || queue.lock().ok().and_then(|mut queue| queue.next());
+    let worker = async || {
+        let target = match level {
+            Verify::Full => Some(back::connect(job).await?),
+            _ => None,
+        };
+        let mut verdicts = Vec::new();
+        while let Some((at, (table, copied, seal, back))) = next() {
+            let verdict = one(job, target.as_ref(), table, copied, seal, back).await;
+            let verdict = verdict.map_err(|e| e.during(format!("verifying {}", table.display)))?;
+            verdicts.push((at, verdict));
+        }
+        Ok::<_, Error>(verdicts)
+    };
+    let workers = (0..jobs.min(tables.len())).map(|_| worker());
+    let verdicts = try_join_all(workers).await?;
+    let mut verdicts: Vec<(usize, Verdict)> = verdicts.into_iter().flatten().collect();
+    verdicts.sort_by_key(|(at, _)| *at);
+    Ok(verdicts.into_iter().map(|(_, verdict)| verdict).collect())
 }
 
 /// Counted by a query that knows nothing of slices.
@@ -82,16 +98,21 @@ async fn seals(
     snapshot_xmin: i64,
     jobs: usize,
 ) -> Result<Vec<Seal>> {
-    let seal = |table| async move {
+    let shapes = {
+        let source = job.readers.lease().await?;
+        seal::shapes(&source, &tables.iter().collect::<Vec<_>>()).await?
+    };
+    let seal = async |table| {
         let source = job.readers.lease().await?;
         let (rows, young) = seal::rows(&source, table, Range::WHOLE, snapshot_xmin).await?;
         Ok(Seal {
             rows,
             young,
             snapshot_xmin,
-            shape: seal::shape_now(&source, table).await?,
+            shape: seal::shape_of(&shapes, table)?,
         })
     };
+    let seal = &seal;
     let seals = tables.iter().map(|table| async move {
         let sealed: Result<Seal> = seal(table).await;
         sealed.map_err(|e| e.during(format!("verifying {}", table.display)))
@@ -122,13 +143,14 @@ async fn counts(job: &Job, tables: &[TablePlan], jobs: usize) -> Result<HashMap<
     Ok(counted.into_iter().flatten().collect())
 }
 
+/// With a session on the target where the values are looked at too.
 async fn one(
     job: &Job,
+    target: Option<&Session>,
     table: &TablePlan,
     copied: &Copied,
     seal: Seal,
     back: Option<Back>,
-    level: Verify,
 ) -> Result<Verdict> {
     let source_rows = seal.rows;
     let mut verdict = Verdict {
@@ -137,8 +159,9 @@ async fn one(
         seal,
         ..Verdict::default()
     };
-    if level == Verify::Full {
-        values(job, table, copied, back.unwrap_or_default(), &mut verdict).await?;
+    if let Some(target) = target {
+        let back = back.unwrap_or_default();
+        values(job, target, table, copied, back, &mut verdict).await?;
     }
     let others = [
         ("copied", Some(copied.rows)),
@@ -161,13 +184,13 @@ async fn one(
 /// The digest of what was read back, some rows value by value, and what the target has computed.
 async fn values(
     job: &Job,
+    target: &Session,
     table: &TablePlan,
     copied: &Copied,
     back: Back,
     verdict: &mut Verdict,
 ) -> Result<()> {
     let source = &*job.readers.lease().await?;
-    let target = &back::connect(job).await?;
     verdict.sent_digest = Some(copied.digest.to_string());
     verdict.target_digest = Some(back.digest.to_string());
     if back.digest != copied.digest {
@@ -195,7 +218,9 @@ async fn values(
     verdict
         .differences
         .extend(verdict.samples.iter().filter_map(|s| s.difference()));
-    verdict.generated = generated::columns(source, target, table, copied.rejected).await?;
+    if verdict.seal.shape.computes() {
+        verdict.generated = generated::columns(source, target, table, copied.rejected).await?;
+    }
     let differing = verdict.generated.iter().filter(|g| g.differs);
     verdict.differences.extend(differing.map(|g| {
         format!(

@@ -141,10 +141,6 @@ impl Check<'_> {
         let statement = self.source_query(tablesample);
         let mut reader =
             Reader::of_statement(self.source, Side::Source, &statement, 2, attempt).await?;
-        self.execute(
-            "CREATE TEMPORARY TABLE pgv2rs_sample (n pg_catalog.int8, r pg_catalog.float4[])",
-        )
-        .await?;
         while let Some(mut batch) = reader.next().await? {
             // Each look at the target costs some round trips.
             while batch.bytes() < LOOK_BYTES
@@ -161,7 +157,7 @@ impl Check<'_> {
                 .count();
             sampled.different += (ours.len().max(theirs.len()) - equal) as u64;
         }
-        self.execute("DROP TABLE pg_temp.pgv2rs_sample").await
+        Ok(())
     }
 
     async fn execute(&self, sql: &str) -> Result<()> {
@@ -255,6 +251,11 @@ impl Check<'_> {
             rows.put_slice(real);
         }
         put_trailer(&mut rows);
+        // One table for all that the session looks at.
+        self.execute(
+            "BEGIN; CREATE TEMPORARY TABLE IF NOT EXISTS pgv2rs_sample (n pg_catalog.int8, r pg_catalog.float4[]) ON COMMIT DELETE ROWS",
+        )
+        .await?;
         let sink = self
             .target
             .copy_in("COPY pg_temp.pgv2rs_sample FROM STDIN (FORMAT binary)");
@@ -276,7 +277,7 @@ impl Check<'_> {
         while let Some(batch) = reader.next().await? {
             values.extend(first_fields(&batch));
         }
-        self.execute("TRUNCATE pg_temp.pgv2rs_sample").await?;
+        self.execute("COMMIT").await?;
         Ok(values)
     }
 

@@ -1,7 +1,11 @@
 //! In: a session, a table and the xmin of the snapshot that it was copied under. Out: what tells whether its rows are still those that
 //! the snapshot saw, in two numbers, and the table's shape: name, file, columns, parents. It reads no value of any row.
 
+use std::collections::HashMap;
+
+use futures::future::try_join3;
 use serde::{Deserialize, Serialize};
+use tokio_postgres::types::Type;
 
 use crate::catalog::ident;
 use crate::connect::{Session, quote_qualified};
@@ -35,6 +39,13 @@ pub struct Shape {
     attributes: Vec<String>,
 }
 
+impl Shape {
+    /// Whether a column is generated.
+    pub fn computes(&self) -> bool {
+        self.columns.iter().any(|c| c.generated.is_some())
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 struct Column {
     number: i16,
@@ -43,14 +54,6 @@ struct Column {
     typmod: i32,
     /// How it is computed; None for a column that is written.
     generated: Option<String>,
-}
-
-/// To be called in the snapshot, while the table is locked.
-pub async fn shape_now(session: &Session, table: &TablePlan) -> Result<Shape> {
-    shape(session, table).await?.ok_or_else(|| {
-        Error::new(Side::Source, format!("reading {}", table.display))
-            .because("the snapshot does not hold it")
-    })
 }
 
 /// The number of rows in a range of blocks, and the sum of a hash of where each young one lies and which transaction wrote it; None where
@@ -90,64 +93,85 @@ pub async fn rows(
     Ok((row.get::<_, i64>(0).unsigned_abs(), row.get(1)))
 }
 
-/// None: there is no such table any more.
-pub async fn shape(session: &Session, table: &TablePlan) -> Result<Option<Shape>> {
-    let attempt = || {
-        Error::on::<tokio_postgres::Error>(
-            Side::Source,
-            format!("asking whether {} has changed", table.display),
-        )
+/// By the tables' OIDs, all in one look; a table that is not there any more has none.
+pub async fn shapes(session: &Session, tables: &[&TablePlan]) -> Result<HashMap<u32, Shape>> {
+    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    let asked = async |sql: &str| {
+        let attempt = "asking what shape the tables have";
+        let rows = session.query_typed(sql, &[(&oids, Type::OID_ARRAY)]).await;
+        rows.map_err(Error::on(Side::Source, attempt))
     };
-    let sql = "SELECT n.nspname::text, c.relname::text, \
-        ARRAY(SELECT pg_catalog.concat_ws(' ', f.oid, pg_catalog.pg_relation_filenode(f.oid)) FROM (SELECT c.oid WHERE c.relkind <> 'p' UNION ALL SELECT p.relid::pg_catalog.oid \
-          FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p WHERE p.isleaf) f(oid) ORDER BY 1), \
-        ARRAY(SELECT pg_catalog.concat_ws(' ', i.inhparent::pg_catalog.regclass, pg_catalog.pg_get_expr(c.relpartbound, c.oid)) \
-          FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno), \
-        CASE WHEN pg_catalog.pg_is_in_recovery() THEN (SELECT pg_catalog.concat_ws(' ', 'standby', timeline_id, EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time())) FROM pg_catalog.pg_control_checkpoint()) \
-          ELSE pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8) END \
-        FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = $1";
-    let found = session.query_opt(sql, &[&table.oid]).await;
-    let Some(found) = found.map_err(attempt())? else {
-        return Ok(None);
-    };
-    let sql = "SELECT a.attnum, a.attname::text, a.atttypid, a.atttypmod, \
-        CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END \
-        FROM pg_catalog.pg_attribute a \
-        LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
-        WHERE a.attrelid = $1 AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum";
-    let columns = session.query(sql, &[&table.oid]).await.map_err(attempt())?;
     let multiranges = match session.version_num >= 140_000 {
         true => {
             "UNION ALL SELECT r.rngtypid FROM pg_catalog.pg_range r WHERE r.rngmultitypid = t.oid"
         }
         false => "",
     };
-    let sql = format!(
-        "WITH RECURSIVE inside(oid) AS (SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = $1 AND a.attnum > 0 \
-           UNION SELECT x.oid FROM inside i JOIN pg_catalog.pg_type t ON t.oid = i.oid CROSS JOIN LATERAL (SELECT t.typelem UNION ALL SELECT t.typbasetype \
-             UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid {multiranges} \
-             UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0) x(oid) WHERE x.oid <> 0) \
-         SELECT pg_catalog.concat_ws(' ', a.attrelid, a.attnum, a.atttypid, a.atttypmod, a.attname) FROM inside JOIN pg_catalog.pg_type t ON t.oid = inside.oid \
-         JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid WHERE t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum"
-    );
-    let attributes = session.query(&sql, &[&table.oid]).await;
-    let attributes = attributes.map_err(attempt())?;
-    let column = |r: &tokio_postgres::Row| Column {
-        number: r.get(0),
-        name: r.get(1),
-        type_oid: r.get(2),
-        typmod: r.get(3),
-        generated: r.get(4),
-    };
-    Ok(Some(Shape {
-        schema: found.get(0),
-        name: found.get(1),
-        files: found.get(2),
-        parents: found.get(3),
-        timeline: found.get(4),
-        columns: columns.iter().map(column).collect(),
-        attributes: attributes.iter().map(|r| r.get(0)).collect(),
-    }))
+    let attributes = ATTRIBUTES.replace("{multiranges}", multiranges);
+    let found = try_join3(asked(TABLES), asked(COLUMNS), asked(&attributes));
+    let (found, columns, attributes) = found.await?;
+    let mut shapes: HashMap<u32, Shape> = HashMap::new();
+    for row in &found {
+        let shape = Shape {
+            schema: row.get(1),
+            name: row.get(2),
+            files: row.get(3),
+            parents: row.get(4),
+            timeline: row.get(5),
+            ..Shape::default()
+        };
+        shapes.insert(row.get(0), shape);
+    }
+    for row in &columns {
+        let column = Column {
+            number: row.get(1),
+            name: row.get(2),
+            type_oid: row.get(3),
+            typmod: row.get(4),
+            generated: row.get(5),
+        };
+        if let Some(shape) = shapes.get_mut(&row.get(0)) {
+            shape.columns.push(column);
+        }
+    }
+    for row in &attributes {
+        if let Some(shape) = shapes.get_mut(&row.get(0)) {
+            shape.attributes.push(row.get(1));
+        }
+    }
+    Ok(shapes)
+}
+
+const TABLES: &str = "WITH line(timeline) AS MATERIALIZED (SELECT CASE WHEN pg_catalog.pg_is_in_recovery() \
+      THEN (SELECT pg_catalog.concat_ws(' ', 'standby', timeline_id, EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time())) FROM pg_catalog.pg_control_checkpoint()) \
+      ELSE pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8) END) \
+    SELECT c.oid, n.nspname::text, c.relname::text, \
+    ARRAY(SELECT pg_catalog.concat_ws(' ', f.oid, pg_catalog.pg_relation_filenode(f.oid)) FROM (SELECT c.oid WHERE c.relkind <> 'p' UNION ALL SELECT p.relid::pg_catalog.oid \
+      FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p WHERE p.isleaf) f(oid) ORDER BY 1), \
+    ARRAY(SELECT pg_catalog.concat_ws(' ', i.inhparent::pg_catalog.regclass, pg_catalog.pg_get_expr(c.relpartbound, c.oid)) \
+      FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno), line.timeline \
+    FROM line, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1)";
+
+const COLUMNS: &str = "SELECT a.attrelid, a.attnum, a.attname::text, a.atttypid, a.atttypmod, \
+    CASE WHEN a.attgenerated <> '' THEN pg_catalog.pg_get_expr(d.adbin, d.adrelid) END \
+    FROM pg_catalog.pg_attribute a \
+    LEFT JOIN pg_catalog.pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum \
+    WHERE a.attrelid = ANY ($1) AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attrelid, a.attnum";
+
+/// Of all composites that a table's values are made of.
+const ATTRIBUTES: &str = "WITH RECURSIVE inside(relation, oid) AS (SELECT a.attrelid, a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = ANY ($1) AND a.attnum > 0 \
+      UNION SELECT i.relation, x.oid FROM inside i JOIN pg_catalog.pg_type t ON t.oid = i.oid CROSS JOIN LATERAL (SELECT t.typelem UNION ALL SELECT t.typbasetype \
+        UNION ALL SELECT r.rngsubtype FROM pg_catalog.pg_range r WHERE r.rngtypid = t.oid {multiranges} \
+        UNION ALL SELECT a.atttypid FROM pg_catalog.pg_attribute a WHERE a.attrelid = t.typrelid AND a.attnum > 0) x(oid) WHERE x.oid <> 0) \
+    SELECT inside.relation, pg_catalog.concat_ws(' ', a.attrelid, a.attnum, a.atttypid, a.atttypmod, a.attname) FROM inside JOIN pg_catalog.pg_type t ON t.oid = inside.oid \
+    JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid WHERE t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY inside.relation, a.attrelid, a.attnum";
+
+/// Of a table, by those in the snapshot.
+pub fn shape_of(shapes: &HashMap<u32, Shape>, table: &TablePlan) -> Result<Shape> {
+    shapes.get(&table.oid).cloned().ok_or_else(|| {
+        Error::new(Side::Source, format!("reading {}", table.display))
+            .because("the snapshot does not hold it")
+    })
 }
 
 /// What is not as it was, in a sentence. The columns come first: changing one may rewrite the file, and says more.
