@@ -46,6 +46,31 @@ impl Waiting {
     }
 }
 
+/// To count the rows of many tables takes long; what is altered meanwhile was looked at already.
+#[test]
+fn a_table_that_is_altered_while_the_next_one_is_counted_has_changed() {
+    let pair = pair();
+    // The largest table comes first.
+    let more = "INSERT INTO t SELECT i, 'x', '[1]' FROM generate_series(100, 5000) i";
+    pair.source.exec(more);
+    let waiting = Waiting::start(&pair, &["--jobs", "1"]);
+    let other = pair.source.place.session();
+    other.exec("BEGIN; LOCK TABLE gate, other IN ACCESS EXCLUSIVE MODE");
+    waiting.holder.exec("COMMIT");
+    wait_until("the next one's rows wait at the lock", || {
+        pair.source.one(
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation IN ('gate'::regclass, 'other'::regclass)",
+        ) == "1"
+    });
+    pair.source.exec("ALTER TABLE t ADD COLUMN late int");
+    other.exec("COMMIT");
+    let outcome = waiting.running.ended();
+    assert_eq!(state(&outcome, "public.t"), "changed");
+    let told = outcome.table("public.t")["cutover"]["why"].to_string();
+    assert!(told.contains("its column late was added"), "{told}");
+    assert_eq!(state(&outcome, "public.other"), "unchanged");
+}
+
 fn pair() -> Pair {
     let pair = Pair::with(TABLES);
     pair.target.exec(EXISTING);
