@@ -15,19 +15,26 @@ fn pair(table: &str, pipe: [f64; 3], program: [f64; 3]) -> Value {
         "pipe": rounds(pipe), "program": rounds(program), "empty": rounds([0.0; 3])})
 }
 
-fn record(name: &str, pairs: &[Value]) -> PathBuf {
+fn written(name: &str, record: &Value) -> PathBuf {
     let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.json"));
-    std::fs::write(
-        &path,
-        json!({"format": 1, "pairs": pairs, "together": null}).to_string(),
-    )
-    .expect("a record");
+    std::fs::write(&path, record.to_string()).expect("a record");
     path
 }
 
+fn record(name: &str, pairs: &[Value]) -> PathBuf {
+    written(
+        name,
+        &json!({"format": 1, "pairs": pairs, "together": null}),
+    )
+}
+
 fn compare(test: &str, before: &[Value], after: &[Value]) -> (Option<i32>, String) {
-    let paths = [("before", before), ("after", after)]
+    let [before, after] = [("before", before), ("after", after)]
         .map(|(side, pairs)| record(&format!("{test}-{side}"), pairs));
+    compared([&before, &after])
+}
+
+fn compared(paths: [&PathBuf; 2]) -> (Option<i32>, String) {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/bench");
     let Output {
         status,
@@ -76,6 +83,35 @@ fn a_loss_of_fifteen_percent_fails_and_is_named() {
     );
     let (code, said) = compare("gain", &after, &before);
     assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn many_small_tables_are_compared_and_missed_where_a_record_is_older() {
+    let record = |name: &str, seconds: Option<f64>| {
+        let round = |seconds: f64| json!([{"seconds": seconds}]);
+        let many = seconds.map(|s| {
+            json!({"rounds": {"pgv2rs-copy --verify counts": round(s), "pg_dump | pg_restore": round(1.0)}})
+        });
+        let mut record =
+            json!({"format": 1, "pairs": [pair("bit(8)", [1.0; 3], [1.0; 3])], "together": null});
+        if let Some(many) = many {
+            record["many"] = many;
+        }
+        written(name, &record)
+    };
+    let (fast, slow) = (
+        record("many-fast", Some(2.0)),
+        record("many-slow", Some(4.0)),
+    );
+    let (code, said) = compared([&fast, &slow]);
+    assert_eq!(code, Some(1), "{said}");
+    assert_eq!(
+        line(&said, "many, --verify counts, pg_dump")[3..7],
+        ["0.500", "0.250", "-50.0 %", "**lost**"]
+    );
+    let (code, said) = compared([&record("many-older", None), &fast]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("many-fast.json: many"), "{said}");
 }
 
 #[test]

@@ -364,12 +364,46 @@ fn an_open_truncate_is_never_safe() {
 fn a_table_that_is_locked_spoils_no_answer_for_another() {
     let pair = pair();
     for side in [&pair.source, &pair.target] {
-        side.exec("CREATE TABLE tree (id int) PARTITION BY LIST (id); CREATE TABLE tree_1 PARTITION OF tree FOR VALUES IN (1)");
+        side.exec(
+            "CREATE TABLE tree (id int) PARTITION BY LIST (id); CREATE TABLE tree_1 PARTITION OF tree FOR VALUES IN (1);
+             CREATE TABLE computed (id int, twice int GENERATED ALWAYS AS (2 * id) STORED)",
+        );
     }
     let waiting = Waiting::start(&pair, &["--jobs", "1"]);
     let locker = pair.source.place.session();
-    locker.exec("BEGIN; LOCK TABLE other IN ACCESS EXCLUSIVE MODE");
+    // What prints an expression waits for the lock too.
+    locker.exec("BEGIN; LOCK TABLE other, computed IN ACCESS EXCLUSIVE MODE");
     let outcome = waiting.ended();
-    assert_eq!(state(&outcome, "public.other"), "unknown");
-    assert_eq!(state(&outcome, "public.tree_1"), "unchanged");
+    for table in ["other", "computed"] {
+        let told = &outcome.table(&format!("public.{table}"))["cutover"];
+        assert_eq!(told["state"], "unknown", "{table}");
+        assert_eq!(told["why"], "someone holds a lock on it", "{table}");
+    }
+    for table in ["tree_1", "gate", "t"] {
+        let state = state(&outcome, &format!("public.{table}"));
+        assert_eq!(state, "unchanged", "{table}");
+    }
+}
+
+/// What is found of the look after the rows says more than that they could not be counted.
+#[test]
+fn a_table_that_is_dropped_while_its_rows_wait_was_dropped() {
+    let pair = pair();
+    let waiting = Waiting::start(&pair, &["--jobs", "1"]);
+    let dropper = pair.source.place.session();
+    dropper.exec("BEGIN; DROP TABLE other");
+    waiting.holder.exec("COMMIT");
+    wait_until("the rows wait at the lock", || {
+        pair.source
+            .one("SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'other'::regclass")
+            == "1"
+    });
+    dropper.exec("COMMIT");
+    let outcome = waiting.running.ended();
+    let told = &outcome.table("public.other")["cutover"];
+    assert_eq!(
+        (&told["state"], &told["why"]),
+        (&"changed".into(), &"it was dropped".into())
+    );
+    assert_eq!(state(&outcome, "public.t"), "unchanged");
 }

@@ -73,9 +73,10 @@ def pairs(record):
     return [Pair(recorded) for recorded in record["pairs"]]
 
 
-def together_ratios(record):
-    """How many times as fast as each of the others the program is, by how it verifies and whose ratio it is: of medians, and round by round."""
-    rounds = record["together"]["rounds"] if record["together"] else {}
+def together_ratios(moved):
+    """How many times as fast as each of the others the program is, by how it verifies and whose ratio it is: of medians, and round by round.
+    `moved` is what a record has under `together` or `many`, or nothing."""
+    rounds = moved["rounds"] if moved else {}
     others = [name for name in rounds if not name.startswith(PROGRAM)]
     return {
         (name.removeprefix(PROGRAM), other): (
@@ -88,7 +89,7 @@ def short(record):
     """What the issue asks for and this run does not show."""
     for pair in pairs(record):
         yield from pair.short()
-    for (verify, other), (ratio, _) in together_ratios(record).items():
+    for (verify, other), (ratio, _) in together_ratios(record["together"]).items():
         if ratio < WANTED_TOGETHER[verify, other]:
             yield f"together, --verify {verify}: {ratio:.1f} times as fast as {other}, {WANTED_TOGETHER[verify, other]} is wanted"
 
@@ -134,9 +135,9 @@ def cost(pair):
         *(spread((round_["elsewhere"] for round_ in rounds), 1) for rounds in both), f"{100 * pair.ledger():.1f}"]
 
 
-def together(record):
-    moved, ratios = record["together"], together_ratios(record)
-    yield (f"\nThe tables {', '.join(moved['tables'])} together ({moved['rows']:,} rows, {moved['bytes'] / 1e6:,.0f} MB), {moved['jobs']} jobs, "
+def together(moved):
+    ratios = together_ratios(moved)
+    yield (f"\n{moved['what'][0].upper()}{moved['what'][1:]} ({moved['rows']:,} rows, {moved['bytes'] / 1e6:,.0f} MB), {moved['jobs']} jobs, "
            "schema included, from start to exit:\n")
     others = [name for name in moved["rounds"] if not name.startswith(PROGRAM)]
     yield from table(
@@ -171,5 +172,6 @@ def markdown(record):
         yield ("\nThe pipe: its psql processes, from the first start to the last end; several pipes read stretches of the table by ctid; memory is the sum of "
                "their peaks. The program: `--verify none`, the copy phase from its report (first COPY to last commit), CPU and memory of the process alone; "
                "an empty table's CPU is subtracted before the two are compared. MB are bytes of binary COPY on the source's side.")
-    if record["together"]:
-        yield from together(record)
+    for key in ("together", "many"):
+        if record[key]:
+            yield from together(record[key])

@@ -100,8 +100,8 @@ class Contest:
         self.psql.create(self.target, DATABASE)
         self.psql(self.target.at(DATABASE), *statements, "CHECKPOINT")
         yield self.target.at(DATABASE)
-        for made in self.made:
-            found = self.psql(self.target.at(DATABASE), f"SELECT count(*) FROM {made.name}")
+        counts = self.psql(self.target.at(DATABASE), " UNION ALL ".join(f"(SELECT count(*) FROM {made.name})" for made in self.made)).splitlines()
+        for made, found in zip(self.made, counts, strict=True):
             if found != str(made.rows):
                 sys.exit(f"bench: {found} of {made.rows} rows of {made.table.name} arrived")
         self.psql.drop(self.target, DATABASE)

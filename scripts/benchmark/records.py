@@ -2,7 +2,8 @@
 A record holds every single round, so that nothing that is said of it needs more than it:
 
     format, date, commit, changed (the checkout was), program {built, sha256}, machine, options, servers {source, target: {place, settings}},
-    pairs [{table, jobs, rows, bytes, pipe, program, empty}], together {tables, jobs, rows, bytes, pgcopydb, missing, rounds {contestant: …}} or null;
+    pairs [{table, jobs, rows, bytes, pipe, program, empty}], together {what, jobs, rows, bytes, pgcopydb, missing, rounds {contestant: …}} or null,
+    many (the same; older records have none);
     a round: seconds, wall, cpu, children_cpu, peak_mib, source_cpu, target_cpu, elsewhere; of the program also ledger, slices.
 
 Not here: how a round is measured (contestants.py)."""
@@ -50,7 +51,7 @@ def begin(options, program, places, target):
         "options": {"scale": options.scale, "rounds": options.rounds, "jobs": options.jobs},
         "servers": {name: {"place": server.place, "settings": psql.settings(server)}
                     for name, server in (("source", places.source), ("target", target))},
-        "pairs": [], "together": None,
+        "pairs": [], "together": None, "many": None,
     }
 
 
@@ -89,7 +90,9 @@ def read(path):
 def ratios(record):
     """All that one run says about the program beside others: ratios, never speeds, since these are the machine's."""
     found = {f"{pair.key}, psql pipe": pair.ratio() for pair in answers.pairs(record)}
-    found.update({f"together, --verify {verify}, {other}": ratio for (verify, other), (ratio, _) in answers.together_ratios(record).items()})
+    for key in ("together", "many"):
+        moved = answers.together_ratios(record.get(key))
+        found.update({f"{key}, --verify {verify}, {other}": ratio for (verify, other), (ratio, _) in moved.items()})
     return found
 
 

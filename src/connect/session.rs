@@ -59,11 +59,11 @@ impl Session {
         let (own, spoken): (String, String) = (itself.get(1), itself.get(2));
         let version_num = itself.get::<_, i32>(4).unsigned_abs();
         let later = later_settings(version_num, &own);
-        let (set, noticed) = join(
-            client.batch_execute(&later),
-            client.batch_execute(NOTICE_THE_END),
-        )
-        .await;
+        let notice = match version_num >= 140_000 {
+            true => NOTICE_THE_END,
+            false => "",
+        };
+        let (set, noticed) = join(client.batch_execute(&later), client.batch_execute(notice)).await;
         set?;
         if let Err(error) = noticed
             && error.as_db_error().is_none()

@@ -84,11 +84,12 @@ pub async fn sizes(
         .query_typed(sql, &[(&names, Type::TEXT_ARRAY)])
         .await;
     let rows = rows.map_err(Error::on(side, "measuring the tables"))?;
-    let size = |row: &Row| Size {
-        blocks: row.get(1),
-        bytes: row.get(2),
+    // NULL of one that is dropped at this moment.
+    let size = |row: &Row| {
+        let (blocks, bytes) = (row.get::<_, Option<i64>>(1)?, row.get::<_, Option<i64>>(2)?);
+        Some((row.get(0), Size { blocks, bytes }))
     };
-    let sizes: HashMap<i64, Size> = rows.iter().map(|row| (row.get(0), size(row))).collect();
+    let sizes: HashMap<i64, Size> = rows.iter().filter_map(size).collect();
     let of = |(number, table): (i64, &TablePlan)| match sizes.get(&number) {
         _ if table.tree.is_some() => Err(Whole::Tree),
         _ if old => Err(Whole::OldServer),

@@ -118,7 +118,7 @@ impl Ledger {
             .collect())
     }
 
-    /// Lays slices out to be claimed, in the order in which they come: one statement, whatever the number of tables.
+    /// Lays slices out to be claimed, in the order in which they come: one statement for many tables.
     pub async fn lay(
         &self,
         Slicing { run, attempt }: Slicing,

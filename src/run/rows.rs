@@ -122,6 +122,9 @@ pub(super) async fn rows(
     Ok(settled)
 }
 
+/// The ledger takes the slices of so many tables in one statement.
+const LAID_TOGETHER: usize = 1000;
+
 /// Lays out what is to be copied, the largest table first. Out: how many slices.
 async fn laid(
     ledger: &Ledger,
@@ -138,13 +141,15 @@ async fn laid(
     let cut = cut.map(|((table, size), kept)| (table, slice::cut(size.ok(), jobs, kept)));
     let cut: Vec<(&TablePlan, Vec<Range>)> = cut.filter(|(_, ranges)| !ranges.is_empty()).collect();
     let coming: Vec<&TablePlan> = cut.iter().map(|(table, _)| *table).collect();
-    let shapes = seal::shapes(&reader, &coming).await?;
+    let mut shapes = seal::shapes(&reader, &coming).await?;
     let laid = cut.into_iter().map(|(table, ranges)| {
-        let shape = seal::shape_of(&shapes, table)?;
+        let shape = seal::shape_of(&mut shapes, table)?;
         Ok((table, shape, ranges))
     });
     let laid: Vec<_> = laid.collect::<Result<_>>()?;
-    ledger.lay(slicing, &laid, snapshot_xmin).await?;
+    for some in laid.chunks(LAID_TOGETHER) {
+        ledger.lay(slicing, some, snapshot_xmin).await?;
+    }
     Ok(laid.iter().map(|(.., ranges)| ranges.len()).sum())
 }
 

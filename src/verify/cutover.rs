@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
-use futures::future::{join, join_all};
+use futures::future::join_all;
 use serde::Serialize;
 
 use super::seal::{self, Seal, Shape};
@@ -43,17 +43,22 @@ pub async fn check<'a>(
     seals: impl Iterator<Item = &'a Seal>,
 ) -> Now {
     let sealed: Vec<(&TablePlan, &Seal)> = tables.iter().zip(seals).collect();
-    let asked = async {
-        let session = connect(options).await?;
-        let answers = answers(options, &session, &sealed).await?;
-        Ok((answers, new_tables(options, &session, known).await))
+    let source = Source {
+        options,
+        idle: Mutex::default(),
     };
-    let (tables, new_tables) = match asked.await {
-        Ok(both) => both,
-        Err(error) => {
-            let lost = Error::new(Side::Source, "connecting to the source");
-            (vec![unasked(error); sealed.len()], Err(lost))
-        }
+    let asked = async {
+        let answers = source.answers(&sealed).await?;
+        let session = source.session().await;
+        Ok((answers, session))
+    };
+    let (tables, session) = asked.await.unwrap_or_else(|error: Error| {
+        let lost = Error::new(Side::Source, "connecting to the source");
+        (vec![unasked(error); sealed.len()], Err(lost))
+    });
+    let new_tables = match session {
+        Ok(session) => new_tables(options, &session, known).await,
+        Err(error) => Err(error),
     };
     Now {
         tables,
@@ -63,90 +68,143 @@ pub async fn check<'a>(
     }
 }
 
-/// The shapes of all tables are looked at together: before the rows, since a table may be gone, and after them, since to count them takes as
-/// long as it takes.
-async fn answers(
-    options: &Options,
-    session: &Session,
-    sealed: &[(&TablePlan, &Seal)],
-) -> Result<Vec<Cutover>> {
-    let tables: Vec<&TablePlan> = sealed.iter().map(|(table, _)| *table).collect();
-    let before = &seal::shapes(session, &tables).await?;
-    let queue = Mutex::new(sealed.iter().enumerate());
-    let next = || queue.lock().ok().and_then(|mut queue| queue.next());
-    let answers = Mutex::new(vec![None; sealed.len()]);
-    let worker = async |session: &Session| {
-        while !session.is_closed()
-            && let Some((at, (table, sealed))) = next()
-        {
-            let answer = match other_shape(before, table, sealed) {
-                Some(changed) => changed,
-                None => rows(session, table, sealed).await.unwrap_or_else(unasked),
-            };
-            if let Ok(mut answers) = answers.lock() {
-                answers[at] = Some(answer);
-            }
-        }
-    };
-    // Where another cannot connect, the others do its share.
-    let another = async || {
-        if let Ok(session) = connect(options).await {
-            worker(&session).await;
-        }
-    };
-    let others = (1..options.jobs.min(sealed.len())).map(|_| another());
-    join(worker(session), join_all(others)).await;
-    let after = seal::shapes(session, &tables).await?;
-    let answers = answers.into_inner().unwrap_or_default();
-    let answers = answers
-        .into_iter()
-        .zip(sealed)
-        .map(|(answer, (table, sealed))| match answer {
-            Some(Cutover::Unchanged) => {
-                other_shape(&after, table, sealed).unwrap_or(Cutover::Unchanged)
-            }
-            Some(answer) => answer,
-            None => Cutover::Unknown("the source could not be asked".into()),
+/// What one look at the shapes found: by OID the shape, or why it could not be looked at. A table that is not there any more is not in it.
+type Look = HashMap<u32, std::result::Result<Shape, Cutover>>;
+
+struct Source<'a> {
+    options: &'a Options,
+    idle: Mutex<Vec<Session>>,
+}
+
+impl Source<'_> {
+    /// One that is idle and open, or another.
+    async fn session(&self) -> Result<Session> {
+        let idle = self.idle.lock().ok().and_then(|mut idle| {
+            idle.retain(|session| !session.is_closed());
+            idle.pop()
         });
-    Ok(answers.collect())
+        if let Some(session) = idle {
+            return Ok(session);
+        }
+        let session = self.options.source.connect().await?;
+        // Someone's ALTER must not make the end of a run wait for hours.
+        let sql = "SET lock_timeout = '10s'";
+        let set = session.batch_execute(sql).await;
+        set.map_err(Error::on(Side::Source, "asking what has changed"))?;
+        Ok(session)
+    }
+
+    fn is_idle(&self, session: Session) {
+        if let Ok(mut idle) = self.idle.lock() {
+            idle.push(session);
+        }
+    }
+
+    /// The shapes of all tables are looked at together: before the rows, since a table may be gone, and after them, since to count them
+    /// takes as long as it takes.
+    async fn answers(&self, sealed: &[(&TablePlan, &Seal)]) -> Result<Vec<Cutover>> {
+        let mut tables: Vec<&TablePlan> = sealed.iter().map(|(table, _)| *table).collect();
+        let before = self.look(&tables).await?;
+        let answers = sealed
+            .iter()
+            .map(|(table, seal)| other_shape(&before, table, seal));
+        let answers = self.counted(sealed, answers.collect()).await;
+        tables.retain(|table| matches!(before.get(&table.oid), Some(Ok(_))));
+        // What was found stands, also where the source is gone by now.
+        let after = self.look(&tables).await.unwrap_or_else(|error| {
+            let unknown = unasked(error);
+            let all = tables.iter().map(|t| (t.oid, Err(unknown.clone())));
+            all.collect()
+        });
+        let seen: HashSet<u32> = tables.iter().map(|table| table.oid).collect();
+        let answers = answers.into_iter().zip(sealed);
+        let answers = answers.map(|(answer, (table, seal))| match answer {
+            Cutover::Unchanged | Cutover::Unknown(_) if seen.contains(&table.oid) => {
+                other_shape(&after, table, seal).unwrap_or(answer)
+            }
+            answer => answer,
+        });
+        Ok(answers.collect())
+    }
+
+    /// Counts the rows of the tables that have no answer yet.
+    async fn counted(
+        &self,
+        sealed: &[(&TablePlan, &Seal)],
+        answers: Vec<Option<Cutover>>,
+    ) -> Vec<Cutover> {
+        let open = answers.iter().zip(sealed).enumerate();
+        let open = open.filter(|(_, (answer, _))| answer.is_none());
+        let open: Vec<_> = open.map(|(at, (_, sealed))| (at, *sealed)).collect();
+        let jobs = self.options.jobs.min(open.len());
+        let queue = Mutex::new(open.into_iter());
+        let next = || queue.lock().ok().and_then(|mut queue| queue.next());
+        let answers = Mutex::new(answers);
+        let worker = async || {
+            let session = self.session().await?;
+            while !session.is_closed()
+                && let Some((at, (table, seal))) = next()
+            {
+                let answer = rows(&session, table, seal).await;
+                if let Ok(mut answers) = answers.lock() {
+                    answers[at] = Some(answer.unwrap_or_else(unasked));
+                }
+            }
+            self.is_idle(session);
+            Ok::<_, Error>(())
+        };
+        let ended = join_all((0..jobs).map(|_| worker())).await;
+        let gone = || Cutover::Unknown("the source could not be asked".into());
+        let lost = ended.into_iter().find_map(Result::err);
+        let lost = lost.map_or_else(gone, unasked);
+        let answers = answers.into_inner().unwrap_or_default();
+        answers
+            .into_iter()
+            .map(|a| a.unwrap_or(lost.clone()))
+            .collect()
+    }
+
+    /// Where a table that somebody has locked, or drops at this moment, spoils the look at all, they are looked at one by one.
+    async fn look(&self, tables: &[&TablePlan]) -> Result<Look> {
+        let mut look = Look::new();
+        let mut several: Vec<&[&TablePlan]> = vec![tables];
+        while let Some(tables) = several.pop() {
+            let session = self.session().await?;
+            match (seal::shapes(&session, tables).await, tables) {
+                (Ok(shapes), _) => {
+                    look.extend(shapes.into_iter().map(|(oid, shape)| (oid, Ok(shape))));
+                }
+                (Err(error), [table]) => {
+                    look.insert(table.oid, Err(unasked(error)));
+                }
+                (Err(_), tables) => several.extend(tables.chunks(1)),
+            }
+            self.is_idle(session);
+        }
+        Ok(look)
+    }
 }
 
 fn unasked(error: Error) -> Cutover {
-    Cutover::Unknown(format!(
-        "the source could not be asked: {}",
-        error.server_says()
-    ))
+    Cutover::Unknown(match error.sqlstate().as_deref() {
+        Some("55P03") => "someone holds a lock on it".into(),
+        _ => format!("the source could not be asked: {}", error.server_says()),
+    })
 }
 
-async fn connect(options: &Options) -> Result<Session> {
-    let session = options.source.connect().await?;
-    // Someone's ALTER must not make the end of a run wait for hours.
-    let sql = "SET lock_timeout = '10s'";
-    session
-        .batch_execute(sql)
-        .await
-        .map_err(Error::on(Side::Source, "asking what has changed"))?;
-    Ok(session)
-}
-
-fn other_shape(shapes: &HashMap<u32, Shape>, table: &TablePlan, sealed: &Seal) -> Option<Cutover> {
-    let Some(shape) = shapes.get(&table.oid) else {
-        return Some(Cutover::Changed("it was dropped".into()));
-    };
-    seal::other_shape(&sealed.shape, shape).map(Cutover::Changed)
+/// None: as it was sealed.
+fn other_shape(look: &Look, table: &TablePlan, sealed: &Seal) -> Option<Cutover> {
+    match look.get(&table.oid) {
+        None => Some(Cutover::Changed("it was dropped".into())),
+        Some(Err(unknown)) => Some(unknown.clone()),
+        Some(Ok(shape)) => seal::other_shape(&sealed.shape, shape).map(Cutover::Changed),
+    }
 }
 
 async fn rows(session: &Session, table: &TablePlan, sealed: &Seal) -> Result<Cutover> {
     // Before the rows: who commits between the two looks is then seen by one of them.
     let open = open_writers(session, table).await?;
-    let looked = seal::rows(session, table, Range::WHOLE, sealed.snapshot_xmin).await;
-    let (now, young) = match looked {
-        Ok(found) => found,
-        Err(error) if error.sqlstate().as_deref() == Some("55P03") => {
-            return Ok(Cutover::Unknown("someone holds a lock on it".into()));
-        }
-        Err(error) => return Err(error),
-    };
+    let (now, young) = seal::rows(session, table, Range::WHOLE, sealed.snapshot_xmin).await?;
     let rows = sealed.rows;
     Ok(match (now == rows, young == sealed.young) {
         (true, true) if open => {

@@ -26,7 +26,7 @@ use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
 use back::Back;
 use differ::Sides;
-use seal::Seal;
+use seal::{Seal, Shape};
 
 /// What verification found for one table.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
@@ -98,24 +98,25 @@ async fn seals(
     snapshot_xmin: i64,
     jobs: usize,
 ) -> Result<Vec<Seal>> {
-    let shapes = {
+    let mut shapes = {
         let source = job.readers.lease().await?;
         seal::shapes(&source, &tables.iter().collect::<Vec<_>>()).await?
     };
-    let seal = async |table| {
+    let shapes = tables
+        .iter()
+        .map(|table| seal::shape_of(&mut shapes, table));
+    let shapes: Vec<Shape> = shapes.collect::<Result<_>>()?;
+    let seals = tables.iter().zip(shapes).map(|(table, shape)| async move {
         let source = job.readers.lease().await?;
-        let (rows, young) = seal::rows(&source, table, Range::WHOLE, snapshot_xmin).await?;
+        let counted = seal::rows(&source, table, Range::WHOLE, snapshot_xmin).await;
+        let (rows, young) =
+            counted.map_err(|e| e.during(format!("verifying {}", table.display)))?;
         Ok(Seal {
             rows,
             young,
             snapshot_xmin,
-            shape: seal::shape_of(&shapes, table)?,
+            shape,
         })
-    };
-    let seal = &seal;
-    let seals = tables.iter().map(|table| async move {
-        let sealed: Result<Seal> = seal(table).await;
-        sealed.map_err(|e| e.during(format!("verifying {}", table.display)))
     });
     stream::iter(seals).buffered(jobs).try_collect().await
 }

@@ -93,9 +93,20 @@ pub async fn rows(
     Ok((row.get::<_, i64>(0).unsigned_abs(), row.get(1)))
 }
 
-/// By the tables' OIDs, all in one look; a table that is not there any more has none.
+/// So many tables are looked at together.
+const TOGETHER: usize = 1000;
+
+/// By the tables' OIDs; a table that is not there any more has none.
 pub async fn shapes(session: &Session, tables: &[&TablePlan]) -> Result<HashMap<u32, Shape>> {
-    let oids: Vec<u32> = tables.iter().map(|table| table.oid).collect();
+    let mut shapes = HashMap::new();
+    for tables in tables.chunks(TOGETHER) {
+        let oids = tables.iter().map(|table| table.oid).collect();
+        shapes.extend(shapes_of(session, oids).await?);
+    }
+    Ok(shapes)
+}
+
+async fn shapes_of(session: &Session, oids: Vec<u32>) -> Result<HashMap<u32, Shape>> {
     let asked = async |sql: &str| {
         let attempt = "asking what shape the tables have";
         let rows = session.query_typed(sql, &[(&oids, Type::OID_ARRAY)]).await;
@@ -142,12 +153,14 @@ pub async fn shapes(session: &Session, tables: &[&TablePlan]) -> Result<HashMap<
     Ok(shapes)
 }
 
+/// (pg_partition_tree would lock the partitions, and keep their locks while it waits for those of other trees.)
 const TABLES: &str = "WITH line(timeline) AS MATERIALIZED (SELECT CASE WHEN pg_catalog.pg_is_in_recovery() \
       THEN (SELECT pg_catalog.concat_ws(' ', 'standby', timeline_id, EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time())) FROM pg_catalog.pg_control_checkpoint()) \
       ELSE pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8) END) \
     SELECT c.oid, n.nspname::text, c.relname::text, \
-    ARRAY(SELECT pg_catalog.concat_ws(' ', f.oid, pg_catalog.pg_relation_filenode(f.oid)) FROM (SELECT c.oid WHERE c.relkind <> 'p' UNION ALL SELECT p.relid::pg_catalog.oid \
-      FROM pg_catalog.pg_partition_tree(CASE WHEN c.relkind = 'p' THEN c.oid END) p WHERE p.isleaf) f(oid) ORDER BY 1), \
+    ARRAY(SELECT pg_catalog.concat_ws(' ', f.oid, pg_catalog.pg_relation_filenode(f.oid)) FROM (SELECT c.oid WHERE c.relkind <> 'p' UNION ALL (WITH RECURSIVE below(oid) AS ( \
+        SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE c.relkind = 'p' AND i.inhparent = c.oid UNION ALL SELECT i.inhrelid FROM below JOIN pg_catalog.pg_inherits i ON i.inhparent = below.oid) \
+      SELECT below.oid FROM below JOIN pg_catalog.pg_class l ON l.oid = below.oid WHERE l.relkind <> 'p')) f(oid) ORDER BY 1), \
     ARRAY(SELECT pg_catalog.concat_ws(' ', i.inhparent::pg_catalog.regclass, pg_catalog.pg_get_expr(c.relpartbound, c.oid)) \
       FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno), line.timeline \
     FROM line, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1)";
@@ -166,9 +179,9 @@ const ATTRIBUTES: &str = "WITH RECURSIVE inside(relation, oid) AS (SELECT a.attr
     SELECT inside.relation, pg_catalog.concat_ws(' ', a.attrelid, a.attnum, a.atttypid, a.atttypmod, a.attname) FROM inside JOIN pg_catalog.pg_type t ON t.oid = inside.oid \
     JOIN pg_catalog.pg_attribute a ON a.attrelid = t.typrelid WHERE t.typtype = 'c' AND a.attnum > 0 AND NOT a.attisdropped ORDER BY inside.relation, a.attrelid, a.attnum";
 
-/// Of a table, by those in the snapshot.
-pub fn shape_of(shapes: &HashMap<u32, Shape>, table: &TablePlan) -> Result<Shape> {
-    shapes.get(&table.oid).cloned().ok_or_else(|| {
+/// Taken from those that were found in the snapshot.
+pub fn shape_of(shapes: &mut HashMap<u32, Shape>, table: &TablePlan) -> Result<Shape> {
+    shapes.remove(&table.oid).ok_or_else(|| {
         Error::new(Side::Source, format!("reading {}", table.display))
             .because("the snapshot does not hold it")
     })
