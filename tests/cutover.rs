@@ -359,7 +359,7 @@ fn an_open_truncate_is_never_safe() {
     assert_eq!(state(&waiting.ended(), "public.other"), "unknown");
 }
 
-/// What a session was told to find without a schema for one table is over when it looks at the next, whatever became of the first.
+/// The look at all tables waits for the lock in vain, and so do the rows of one.
 #[test]
 fn a_table_that_is_locked_spoils_no_answer_for_another() {
     let pair = pair();
@@ -385,7 +385,7 @@ fn a_table_that_is_locked_spoils_no_answer_for_another() {
     }
 }
 
-/// What is found of the look after the rows says more than that they could not be counted.
+/// The look at the end tells more than that its rows could not be counted.
 #[test]
 fn a_table_that_is_dropped_while_its_rows_wait_was_dropped() {
     let pair = pair();
@@ -400,6 +400,7 @@ fn a_table_that_is_dropped_while_its_rows_wait_was_dropped() {
     });
     dropper.exec("COMMIT");
     let outcome = waiting.running.ended();
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
     let told = &outcome.table("public.other")["cutover"];
     assert_eq!(
         (&told["state"], &told["why"]),

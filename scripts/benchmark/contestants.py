@@ -100,7 +100,8 @@ class Contest:
         self.psql.create(self.target, DATABASE)
         self.psql(self.target.at(DATABASE), *statements, "CHECKPOINT")
         yield self.target.at(DATABASE)
-        counts = self.psql(self.target.at(DATABASE), " UNION ALL ".join(f"(SELECT count(*) FROM {made.name})" for made in self.made)).splitlines()
+        counts = ", ".join(f"(SELECT count(*) FROM {made.name})" for made in self.made)
+        counts = self.psql(self.target.at(DATABASE), f"SELECT unnest(ARRAY[{counts}])").split()
         for made, found in zip(self.made, counts, strict=True):
             if found != str(made.rows):
                 sys.exit(f"bench: {found} of {made.rows} rows of {made.table.name} arrived")

@@ -3,7 +3,7 @@ A record holds every single round, so that nothing that is said of it needs more
 
     format, date, commit, changed (the checkout was), program {built, sha256}, machine, options, servers {source, target: {place, settings}},
     pairs [{table, jobs, rows, bytes, pipe, program, empty}], together {what, jobs, rows, bytes, pgcopydb, missing, rounds {contestant: …}} or null,
-    many (the same; older records have none);
+    many (the same; older records have none, and `tables` in place of `what`);
     a round: seconds, wall, cpu, children_cpu, peak_mib, source_cpu, target_cpu, elsewhere; of the program also ledger, slices.
 
 Not here: how a round is measured (contestants.py)."""

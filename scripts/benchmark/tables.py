@@ -144,19 +144,20 @@ MANY_TABLES, MANY_ROWS = 300, 100
 def make_many(psql, source, number):
     """A database of so many small tables, all with the same rows, each with a key and an index, and nothing else."""
     columns = (("name", "text"), ("made", "timestamptz"), ("embedding", "vector(8)"))
-    tables = [Table(f"small {i}", f"small_{i}", columns, "", 0, MANY_ROWS) for i in range(1, number + 1)]
-    at = source.at(MANY)
-    if psql.exists(source, MANY) and psql(at, "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'") != str(number):
+    tables = [Table(f"small {i}", f"small_{i}", columns, f"{number}", MANY_ROWS, MANY_ROWS) for i in range(1, number + 1)]
+    at, first = source.at(MANY), tables[0]
+    # The comment is written last.
+    if psql.exists(source, MANY) and psql(at, f"SELECT obj_description(to_regclass('{first.at(MANY_ROWS)}'), 'pg_class')") != first.recipe():
         psql.drop(source, MANY)
     if not psql.exists(source, MANY):
         say(f"making {number} tables of {MANY_ROWS} rows")
         psql.create(source, MANY)
         psql(at, "CREATE EXTENSION vector", f"""DO $$ BEGIN FOR k IN 1..{number} LOOP
-            EXECUTE format('CREATE TABLE small_%s_{MANY_ROWS} ({tables[0].definition()}, PRIMARY KEY (id))', k);
+            EXECUTE format('CREATE TABLE small_%s_{MANY_ROWS} ({first.definition()}, PRIMARY KEY (id))', k);
             EXECUTE format('INSERT INTO small_%s_{MANY_ROWS} SELECT i, ''item '' || i, timestamptz ''2020-01-01 00:00+00'' + i * interval ''1 hour'', '
                 'array_fill(i, ''{{8}}'')::vector FROM generate_series(1, {MANY_ROWS}) i', k);
             EXECUTE format('CREATE INDEX ON small_%s_{MANY_ROWS} (made)', k);
-        END LOOP; END $$""", "VACUUM (FREEZE, ANALYZE)", "CHECKPOINT")
+        END LOOP; END $$""", "VACUUM (FREEZE, ANALYZE)", f"COMMENT ON TABLE {first.at(MANY_ROWS)} IS '{first.recipe()}'", "CHECKPOINT")
     return [Made(table, MANY_ROWS, MANY, read_once(psql, at, table.at(MANY_ROWS))) for table in tables]
 
 

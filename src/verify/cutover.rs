@@ -1,6 +1,7 @@
 //! In: the tables, and what the snapshot saw of each (`seal`). Out: for each table whether it is still what was copied, and which
-//! tables are new, so that a user who has stopped the writers knows that it is safe to switch. It looks at tables only, as of
-//! now: not at views, functions, indexes or privileges. It never fails a run whose rows are already there.
+//! tables are new, so that a user who has stopped the writers knows that it is safe to switch. It looks at tables only: not at views,
+//! functions, indexes or privileges. It says what was so when it counted a table's rows, and of its shape at the end: who writes later
+//! has not stopped. It never fails a run whose rows are already there.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
@@ -47,18 +48,12 @@ pub async fn check<'a>(
         options,
         idle: Mutex::default(),
     };
-    let asked = async {
-        let answers = source.answers(&sealed).await?;
-        let session = source.session().await;
-        Ok((answers, session))
-    };
-    let (tables, session) = asked.await.unwrap_or_else(|error: Error| {
-        let lost = Error::new(Side::Source, "connecting to the source");
-        (vec![unasked(error); sealed.len()], Err(lost))
-    });
-    let new_tables = match session {
-        Ok(session) => new_tables(options, &session, known).await,
-        Err(error) => Err(error),
+    let (tables, new_tables) = match source.answers(&sealed).await {
+        Ok(answers) => (answers, source.new_tables(known).await),
+        Err(error) => {
+            let unknown = unasked(&error);
+            (vec![unknown; sealed.len()], Err(error))
+        }
     };
     Now {
         tables,
@@ -71,29 +66,32 @@ pub async fn check<'a>(
 /// What one look at the shapes found: by OID the shape, or why it could not be looked at. A table that is not there any more is not in it.
 type Look = HashMap<u32, std::result::Result<Shape, Cutover>>;
 
+/// Someone's ALTER must not make the end of a run wait for hours.
+const PATIENCE: &str = "10s";
+
 struct Source<'a> {
     options: &'a Options,
     idle: Mutex<Vec<Session>>,
 }
 
 impl Source<'_> {
-    /// One that is idle and open, or another.
-    async fn session(&self) -> Result<Session> {
+    /// One that is idle and open, or another; it waits no longer for a lock.
+    async fn session(&self, patience: &str) -> Result<Session> {
         let idle = self.idle.lock().ok().and_then(|mut idle| {
             idle.retain(|session| !session.is_closed());
             idle.pop()
         });
-        if let Some(session) = idle {
-            return Ok(session);
-        }
-        let session = self.options.source.connect().await?;
-        // Someone's ALTER must not make the end of a run wait for hours.
-        let sql = "SET lock_timeout = '10s'";
-        let set = session.batch_execute(sql).await;
+        let session = match idle {
+            Some(session) => session,
+            None => self.options.source.connect().await?,
+        };
+        let sql = format!("SET lock_timeout = '{patience}'");
+        let set = session.batch_execute(&sql).await;
         set.map_err(Error::on(Side::Source, "asking what has changed"))?;
         Ok(session)
     }
 
+    /// To be called for one that did what it was asked: of others it is not known at once whether they still are.
     fn is_idle(&self, session: Session) {
         if let Ok(mut idle) = self.idle.lock() {
             idle.push(session);
@@ -112,7 +110,7 @@ impl Source<'_> {
         tables.retain(|table| matches!(before.get(&table.oid), Some(Ok(_))));
         // What was found stands, also where the source is gone by now.
         let after = self.look(&tables).await.unwrap_or_else(|error| {
-            let unknown = unasked(error);
+            let unknown = unasked(&error);
             let all = tables.iter().map(|t| (t.oid, Err(unknown.clone())));
             all.collect()
         });
@@ -141,22 +139,22 @@ impl Source<'_> {
         let next = || queue.lock().ok().and_then(|mut queue| queue.next());
         let answers = Mutex::new(answers);
         let worker = async || {
-            let session = self.session().await?;
-            while !session.is_closed()
-                && let Some((at, (table, seal))) = next()
-            {
+            while let Some((at, (table, seal))) = next() {
+                let session = self.session(PATIENCE).await?;
                 let answer = rows(&session, table, seal).await;
+                if answer.is_ok() {
+                    self.is_idle(session);
+                }
                 if let Ok(mut answers) = answers.lock() {
-                    answers[at] = Some(answer.unwrap_or_else(unasked));
+                    answers[at] = Some(answer.unwrap_or_else(|error| unasked(&error)));
                 }
             }
-            self.is_idle(session);
             Ok::<_, Error>(())
         };
         let ended = join_all((0..jobs).map(|_| worker())).await;
         let gone = || Cutover::Unknown("the source could not be asked".into());
         let lost = ended.into_iter().find_map(Result::err);
-        let lost = lost.map_or_else(gone, unasked);
+        let lost = lost.map_or_else(gone, |error| unasked(&error));
         let answers = answers.into_inner().unwrap_or_default();
         answers
             .into_iter()
@@ -164,28 +162,54 @@ impl Source<'_> {
             .collect()
     }
 
-    /// Where a table that somebody has locked, or drops at this moment, spoils the look at all, they are looked at one by one.
+    /// Where a table that somebody has locked, or drops at this moment, spoils the look at all, they are looked at one by one, and none is
+    /// waited for any more: a partitioned table may be locked with thousands of partitions.
     async fn look(&self, tables: &[&TablePlan]) -> Result<Look> {
         let mut look = Look::new();
         let mut several: Vec<&[&TablePlan]> = vec![tables];
+        let mut patience = PATIENCE;
         while let Some(tables) = several.pop() {
-            let session = self.session().await?;
+            let session = self.session(patience).await?;
             match (seal::shapes(&session, tables).await, tables) {
                 (Ok(shapes), _) => {
                     look.extend(shapes.into_iter().map(|(oid, shape)| (oid, Ok(shape))));
+                    self.is_idle(session);
                 }
                 (Err(error), [table]) => {
-                    look.insert(table.oid, Err(unasked(error)));
+                    look.insert(table.oid, Err(unasked(&error)));
                 }
-                (Err(_), tables) => several.extend(tables.chunks(1)),
+                (Err(_), tables) => {
+                    several.extend(tables.chunks(1));
+                    patience = "100ms";
+                }
             }
-            self.is_idle(session);
         }
         Ok(look)
     }
+
+    async fn new_tables(&self, known: &HashSet<u32>) -> Result<Vec<String>> {
+        let session = &self.session(PATIENCE).await?;
+        let mut new = catalog::tables_now(session).await?;
+        new.retain(|(oid, _, _)| !known.contains(oid));
+        if new.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Read again: the patterns' matches are OIDs, and a new table has a new one.
+        let patterns = select::patterns(session, &self.options.scope).await?;
+        let ancestors = ancestors(session, new.iter().map(|t| t.0).collect()).await?;
+        let wanted = |oid: &u32, schema: &String| {
+            let line = ancestors.get(oid).cloned().unwrap_or_default();
+            wanted(&patterns, &line, schema)
+        };
+        Ok(new
+            .iter()
+            .filter(|(oid, schema, _)| wanted(oid, schema))
+            .map(|(_, s, t)| format!("{}.{}", catalog::ident(s), catalog::ident(t)))
+            .collect())
+    }
 }
 
-fn unasked(error: Error) -> Cutover {
+fn unasked(error: &Error) -> Cutover {
     Cutover::Unknown(match error.sqlstate().as_deref() {
         Some("55P03") => "someone holds a lock on it".into(),
         _ => format!("the source could not be asked: {}", error.server_says()),
@@ -231,30 +255,6 @@ async fn open_writers(session: &Session, table: &TablePlan) -> Result<bool> {
             format!("asking who writes to {}", table.display),
         ))?;
     Ok(row.get(0))
-}
-
-async fn new_tables(
-    options: &Options,
-    session: &Session,
-    known: &HashSet<u32>,
-) -> Result<Vec<String>> {
-    let mut new = catalog::tables_now(session).await?;
-    new.retain(|(oid, _, _)| !known.contains(oid));
-    if new.is_empty() {
-        return Ok(Vec::new());
-    }
-    // Read again: the patterns' matches are OIDs, and a new table has a new one.
-    let patterns = select::patterns(session, &options.scope).await?;
-    let ancestors = ancestors(session, new.iter().map(|t| t.0).collect()).await?;
-    let wanted = |oid: &u32, schema: &String| {
-        let line = ancestors.get(oid).cloned().unwrap_or_default();
-        wanted(&patterns, &line, schema)
-    };
-    Ok(new
-        .iter()
-        .filter(|(oid, schema, _)| wanted(oid, schema))
-        .map(|(_, s, t)| format!("{}.{}", catalog::ident(s), catalog::ident(t)))
-        .collect())
 }
 
 /// The rule by which `select` takes a table: its parents speak for it. `line` holds the table itself.

@@ -161,7 +161,8 @@ const TABLES: &str = "WITH line(timeline) AS MATERIALIZED (SELECT CASE WHEN pg_c
     ARRAY(SELECT pg_catalog.concat_ws(' ', f.oid, pg_catalog.pg_relation_filenode(f.oid)) FROM (SELECT c.oid WHERE c.relkind <> 'p' UNION ALL (WITH RECURSIVE below(oid) AS ( \
         SELECT i.inhrelid FROM pg_catalog.pg_inherits i WHERE c.relkind = 'p' AND i.inhparent = c.oid UNION ALL SELECT i.inhrelid FROM below JOIN pg_catalog.pg_inherits i ON i.inhparent = below.oid) \
       SELECT below.oid FROM below JOIN pg_catalog.pg_class l ON l.oid = below.oid WHERE l.relkind <> 'p')) f(oid) ORDER BY 1), \
-    ARRAY(SELECT pg_catalog.concat_ws(' ', i.inhparent::pg_catalog.regclass, pg_catalog.pg_get_expr(c.relpartbound, c.oid)) \
+    ARRAY(SELECT pg_catalog.concat_ws(' ', i.inhparent::pg_catalog.regclass, pg_catalog.pg_get_expr(c.relpartbound, c.oid), \
+        CASE WHEN pg_catalog.to_jsonb(i)->>'inhdetachpending' = 'true' THEN 'pending' END) \
       FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid ORDER BY i.inhseqno), line.timeline \
     FROM line, pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1)";
 
