@@ -17,6 +17,9 @@ use crate::error::{Error, Result, Side};
 use crate::plan::TablePlan;
 use crate::verify::seal::Shape;
 
+/// The slices of so many tables are laid in one statement.
+const TOGETHER: usize = 1000;
+
 /// The slices of this attempt of a run: those of an earlier one that were not done are nobody's to claim.
 #[derive(Clone, Copy, Debug)]
 pub struct Slicing {
@@ -118,8 +121,20 @@ impl Ledger {
             .collect())
     }
 
-    /// Lays slices out to be claimed, in the order in which they come: one statement for many tables.
+    /// Lays slices out to be claimed, in the order in which they come.
     pub async fn lay(
+        &self,
+        slicing: Slicing,
+        tables: &[(&TablePlan, Shape, Vec<Range>)],
+        snapshot_xmin: i64,
+    ) -> Result<()> {
+        for tables in tables.chunks(TOGETHER) {
+            self.lay_together(slicing, tables, snapshot_xmin).await?;
+        }
+        Ok(())
+    }
+
+    async fn lay_together(
         &self,
         Slicing { run, attempt }: Slicing,
         tables: &[(&TablePlan, Shape, Vec<Range>)],

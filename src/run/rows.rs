@@ -122,9 +122,6 @@ pub(super) async fn rows(
     Ok(settled)
 }
 
-/// The ledger takes the slices of so many tables in one statement.
-const LAID_TOGETHER: usize = 1000;
-
 /// Lays out what is to be copied, the largest table first. Out: how many slices.
 async fn laid(
     ledger: &Ledger,
@@ -147,9 +144,7 @@ async fn laid(
         Ok((table, shape, ranges))
     });
     let laid: Vec<_> = laid.collect::<Result<_>>()?;
-    for some in laid.chunks(LAID_TOGETHER) {
-        ledger.lay(slicing, some, snapshot_xmin).await?;
-    }
+    ledger.lay(slicing, &laid, snapshot_xmin).await?;
     Ok(laid.iter().map(|(.., ranges)| ranges.len()).sum())
 }
 
