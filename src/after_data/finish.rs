@@ -4,12 +4,17 @@
 use std::sync::Mutex;
 
 use futures::future::try_join_all;
+use futures::stream::{self, StreamExt};
 use tokio_postgres::Client;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::{AfterData, Failed, Notes, connect};
 use crate::catalog::Relation;
-use crate::connect::Endpoint;
+use crate::connect::{Endpoint, literal};
 use crate::error::{Error, Result, Side};
+
+/// So many sequences are under way: a server far away takes as long to answer as to read and set many of them.
+const AT_A_TIME: usize = 100;
 
 /// Sequences do not live in a snapshot: their values are read now, after the rows, so that none is behind a copied row.
 /// Returns how many were set.
@@ -35,43 +40,55 @@ pub async fn sequences(
         .batch_execute("SET lock_timeout = '10s'")
         .await
         .map_err(on)?;
+    let each = stream::iter(sequences).map(|sequence| one_sequence(&source, target, sequence));
     let mut moved = 0;
-    for sequence in sequences {
-        let name = sequence.quoted();
-        let read = format!("SELECT last_value, is_called FROM {name}");
-        let attempt = format!("reading sequence {}", sequence.display());
-        let row = match source.query_one(&read, &[]).await {
-            Ok(row) => row,
-            Err(e) => {
-                let error = Error::new(Side::Source, attempt).because(e);
-                after.refused(
-                    &format!("SEQUENCE {}", sequence.display()),
-                    &error,
-                    Vec::new(),
-                );
-                continue;
-            }
-        };
-        let (value, called): (i64, bool) = (row.get(0), row.get(1));
-        let set = "SELECT pg_catalog.setval($1::text::pg_catalog.regclass, $2, $3)";
-        let done = target.query_one(set, &[&name, &value, &called]).await;
-        let attempt = format!("setting sequence {}", sequence.display());
-        let by_hand = format!(
-            "SELECT pg_catalog.setval({}, {value}, {called})",
-            crate::connect::literal(&name)
-        );
-        match done {
-            Ok(_) => moved += 1,
-            Err(e) => refused(
-                after,
-                &format!("SEQUENCE {}", sequence.display()),
-                attempt,
-                e,
-                by_hand,
-            )?,
+    let mut done = each.buffered(AT_A_TIME);
+    while let Some(done) = done.next().await {
+        match done? {
+            None => moved += 1,
+            Some((object, error, by_hand)) => after.refused(&object, &error, by_hand),
         }
     }
     Ok(moved)
+}
+
+/// Out: nothing, or of what is refused its object, the reason, and what to do by hand. A lost target ends the run.
+async fn one_sequence(
+    source: &Client,
+    target: &Client,
+    sequence: &Relation,
+) -> Result<Option<(String, Error, Vec<String>)>> {
+    let (name, display) = (sequence.quoted(), sequence.display());
+    let object = format!("SEQUENCE {display}");
+    let read = format!("SELECT last_value, is_called FROM {name}");
+    let row = match source.query_typed_one(&read, &[]).await {
+        Ok(row) => row,
+        Err(e) => {
+            let attempt = format!("reading sequence {display}");
+            let error = Error::new(Side::Source, attempt).because(e);
+            return Ok(Some((object, error, Vec::new())));
+        }
+    };
+    let (value, called): (i64, bool) = (row.get(0), row.get(1));
+    let set = "SELECT pg_catalog.setval($1::text::pg_catalog.regclass, $2, $3)";
+    let parameters: [(&(dyn ToSql + Sync), Type); 3] = [
+        (&name, Type::TEXT),
+        (&value, Type::INT8),
+        (&called, Type::BOOL),
+    ];
+    let Err(e) = target.query_typed_one(set, &parameters).await else {
+        return Ok(None);
+    };
+    let answered = e.as_db_error().is_some();
+    let error = Error::new(Side::Target, format!("setting sequence {display}")).because(e);
+    if !answered {
+        return Err(error);
+    }
+    let by_hand = format!(
+        "SELECT pg_catalog.setval({}, {value}, {called})",
+        literal(&name)
+    );
+    Ok(Some((object, error, vec![by_hand])))
 }
 
 /// Statistics make queries fast, not right: a refusal is said, and fails nothing. `relations` are quoted names; `jobs` are analyzed at a time,
@@ -115,22 +132,5 @@ pub async fn analyze(
     let workers = (0..jobs.min(relations.len())).map(worker);
     let refused = try_join_all(workers).await?;
     after.optional.extend(refused.into_iter().flatten());
-    Ok(())
-}
-
-/// Notes what the server refused; a lost connection ends the run.
-fn refused(
-    after: &mut AfterData,
-    object: &str,
-    attempt: String,
-    error: tokio_postgres::Error,
-    by_hand: String,
-) -> Result<()> {
-    let answered = error.as_db_error().is_some();
-    let error = Error::new(Side::Target, attempt).because(error);
-    if !answered {
-        return Err(error);
-    }
-    after.refused(object, &error, vec![by_hand]);
     Ok(())
 }

@@ -109,9 +109,8 @@ impl Session {
         &self,
         sql: &str,
     ) -> std::result::Result<Row, tokio_postgres::Error> {
-        self.client.batch_execute(BARE_NAMES).await?;
-        let row = self.client.query_one(sql, &[]).await;
-        self.names_in_full(row).await
+        let asked = self.client.query_typed_one(sql, &[]);
+        self.between_names(asked).await
     }
 
     /// The same, of statements.
@@ -119,9 +118,22 @@ impl Session {
         &self,
         sql: &str,
     ) -> std::result::Result<(), tokio_postgres::Error> {
-        self.client.batch_execute(BARE_NAMES).await?;
-        let done = self.client.batch_execute(sql).await;
-        self.names_in_full(done).await
+        let done = self.client.batch_execute(sql);
+        self.between_names(done).await
+    }
+
+    /// What is one round trip by itself stays one, since all is sent together.
+    async fn between_names<T>(
+        &self,
+        work: impl Future<Output = std::result::Result<T, tokio_postgres::Error>>,
+    ) -> std::result::Result<T, tokio_postgres::Error> {
+        let bare = self.client.batch_execute(BARE_NAMES);
+        let full = self.client.batch_execute(FULL_NAMES);
+        let (bare, done, full) = join3(bare, work, full).await;
+        bare?;
+        let done = done?;
+        full?;
+        Ok(done)
     }
 
     /// Also after an error: the session may be asked something else.
@@ -146,11 +158,10 @@ impl Session {
         &self,
         sql: &str,
     ) -> std::result::Result<CopyOutStream, tokio_postgres::Error> {
-        self.client.batch_execute(BARE_NAMES).await?;
-        match self.as_they_are(sql).await? {
-            Some(statement) => self.client.copy_out(&statement).await,
-            None => self.client.copy_out(sql).await,
-        }
+        let bare = self.client.batch_execute(BARE_NAMES);
+        let (bare, statement) = join(bare, self.as_they_are(sql)).await;
+        bare?;
+        self.client.copy_out(&statement?).await
     }
 
     /// COPY FROM, in the same way.
@@ -158,24 +169,20 @@ impl Session {
         &self,
         sql: &str,
     ) -> std::result::Result<CopyInSink<T>, tokio_postgres::Error> {
-        match self.as_they_are(sql).await? {
-            Some(statement) => self.client.copy_in(&statement).await,
-            None => self.client.copy_in(sql).await,
-        }
+        self.client.copy_in(&self.as_they_are(sql).await?).await
     }
 
     /// The names in the statement are UTF-8, so the server reads it before the encoding changes.
     async fn as_they_are(
         &self,
         sql: &str,
-    ) -> std::result::Result<Option<Statement>, tokio_postgres::Error> {
-        let Some(encoding) = &self.encoding else {
-            return Ok(None);
-        };
+    ) -> std::result::Result<Statement, tokio_postgres::Error> {
         let statement = self.client.prepare(sql).await?;
-        let set = format!("SET client_encoding = {}", literal(encoding));
-        self.client.batch_execute(&set).await?;
-        Ok(Some(statement))
+        if let Some(encoding) = &self.encoding {
+            let set = format!("SET client_encoding = {}", literal(encoding));
+            self.client.batch_execute(&set).await?;
+        }
+        Ok(statement)
     }
 
     /// To be called when the COPY has ended: what else is said is UTF-8.

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use codec::convert::Converter;
 use codec::digest::Digest;
-use futures::future::try_join;
+use futures::future::{join, try_join};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
@@ -244,11 +244,13 @@ async fn pair(job: &Job) -> Result<()> {
 /// One slice in one transaction, with its line in the ledger: all of its rows, or none. Whether there was one.
 async fn one(job: &Job, reader: &Session, writer: &Session) -> Result<bool> {
     let on = |e: tokio_postgres::Error| Error::new(Side::Target, "copying a slice").because(e);
-    writer.batch_execute("BEGIN").await.map_err(on)?;
     let started = Instant::now();
-    let claim = slices::claim(writer, job.slicing).await?;
+    // Sent together, done one after the other.
+    let begin = writer.batch_execute("BEGIN");
+    let (begun, claim) = join(begin, slices::claim(writer, job.slicing)).await;
+    begun.map_err(on)?;
     job.noted(started);
-    let Some(claim) = claim else {
+    let Some(claim) = claim? else {
         writer.batch_execute("ROLLBACK").await.map_err(on)?;
         return Ok(false);
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use codec::digest::Digest;
 use serde::Serialize;
 use tokio_postgres::Row;
-use tokio_postgres::types::ToSql;
+use tokio_postgres::types::{ToSql, Type};
 
 use super::{Ledger, on, written};
 use crate::connect::Session;
@@ -201,7 +201,10 @@ pub async fn claim(writer: &Session, slicing: Slicing) -> Result<Option<Claim>> 
     let sql = "SELECT id, oid, first_block, end_block FROM pgv2rs.slice WHERE run = $1 AND attempt = $2 AND rows IS NULL \
         ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED";
     let row = writer
-        .query_opt(sql, &[&slicing.run, &slicing.attempt])
+        .query_typed_opt(
+            sql,
+            &[(&slicing.run, Type::INT8), (&slicing.attempt, Type::INT4)],
+        )
         .await
         .map_err(on("claiming a slice"))?;
     Ok(row.map(|row| Claim {
@@ -217,15 +220,15 @@ pub async fn done(writer: &Session, claim: Claim, counted: &Counted) -> Result<(
         xid = pg_catalog.pg_current_xact_id(), copied = pg_catalog.clock_timestamp() WHERE id = $1 AND rows IS NULL";
     let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
     let noted = writer
-        .execute(
+        .execute_typed(
             sql,
             &[
-                &claim.id,
-                &number(counted.rows),
-                &number(counted.bytes),
-                &counted.digest.to_string(),
-                &counted.elapsed.as_secs_f64(),
-                &number(counted.rejected),
+                (&claim.id, Type::INT8),
+                (&number(counted.rows), Type::INT8),
+                (&number(counted.bytes), Type::INT8),
+                (&counted.digest.to_string(), Type::TEXT),
+                (&counted.elapsed.as_secs_f64(), Type::FLOAT8),
+                (&number(counted.rejected), Type::INT8),
             ],
         )
         .await

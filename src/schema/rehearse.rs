@@ -5,6 +5,7 @@ use futures::future::join;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
+use super::apply::{SAVEPOINT, TOGETHER, together};
 use super::bodies::{self, Seen};
 use super::composites::{self, Composite};
 use super::doubtful::Doubtful;
@@ -14,8 +15,6 @@ use crate::catalog::{Relation, class, ident};
 use crate::connect::{Session, quote};
 use crate::error::{Error, Result, Side, server_message};
 use crate::plan::{Finding, Severity};
-
-const SAVEPOINT: &str = "pgv2rs_step";
 
 /// A step that the target refuses.
 #[derive(Clone)]
@@ -56,79 +55,92 @@ pub async fn rehearse(
     schema: &mut Schema,
     trials: &Trials<'_>,
 ) -> Result<Vec<Refused>> {
-    let attempt =
-        |e: tokio_postgres::Error| Error::new(Side::Target, "rehearsing the schema").because(e);
     let begin = format!("BEGIN; SAVEPOINT {SAVEPOINT}");
     client.batch_execute(&begin).await.map_err(attempt)?;
     let mut findings = Vec::new();
-    let mut passed = Vec::new();
-    let mut doubtful = trials.doubtful.iter();
-    let mut filled = Some(trials.filled);
-    let mut waiting: Option<Vec<Step>> = None;
-    for step in std::mem::take(&mut schema.steps) {
-        if step.phase > Phase::BeforeData {
-            if waiting.is_none() {
-                waiting =
-                    Some(take_away(client, trials.checked, &mut passed, &mut findings).await?);
-            }
-            for column in doubtful.by_ref() {
-                findings.extend(column.refused(client, SAVEPOINT).await?);
-            }
-            if let Some(filled) = filled.take() {
-                findings.extend(closed(client, filled).await?);
-            }
-        }
-        if step.vector || step.phase == Phase::Refresh {
-            passed.push(step);
-            continue;
-        }
-        let ungranted = client.ungranted();
-        let Err(error) = try_one(client, &step).await else {
-            if client.ungranted() > ungranted {
-                findings.extend(not_granted(client, &step).await?);
-            }
-            passed.push(step);
-            continue;
-        };
-        if error.as_db_error().is_none() {
-            return Err(attempt(error));
-        }
-        client
-            .batch_execute(&format!("ROLLBACK TO {SAVEPOINT}"))
-            .await
-            .map_err(attempt)?;
-        let Some(severity) = severity(&step, error.code()) else {
-            continue;
-        };
-        let finding = Finding::new(
-            severity,
-            &step.object,
-            format!("the target refuses it: {}", said(&step, &error)),
-        )
-        .remedy(remedy(&step, severity));
-        let relation = step
-            .id
-            .filter(|id| id.class == class::RELATION)
-            .map(|id| id.oid);
-        findings.push(Refused { finding, relation });
-    }
-    for column in doubtful {
+    let steps = std::mem::take(&mut schema.steps);
+    let (before, after): (Vec<Step>, Vec<Step>) = steps
+        .into_iter()
+        .partition(|step| step.phase == Phase::BeforeData);
+    let mut passed = tried(client, before, &mut findings).await?;
+    let waiting = take_away(client, trials.checked, &mut passed, &mut findings).await?;
+    for column in trials.doubtful {
         findings.extend(column.refused(client, SAVEPOINT).await?);
     }
-    if let Some(filled) = filled {
-        findings.extend(closed(client, filled).await?);
-    }
+    findings.extend(closed(client, trials.filled).await?);
+    passed.extend(tried(client, after, &mut findings).await?);
     findings.extend(composites::changed(client, trials.composites).await?);
-    let waiting = match waiting {
-        Some(waiting) => waiting,
-        None => take_away(client, trials.checked, &mut passed, &mut findings).await?,
-    };
     findings.extend(bodies::broken(client, SAVEPOINT, &passed, trials.seen).await?);
     findings.extend(without_usage(client, trials.readers).await?);
     client.batch_execute("ROLLBACK").await.map_err(attempt)?;
     schema.steps = passed;
     waiting.into_iter().for_each(|step| schema.add(step));
     Ok(findings)
+}
+
+/// Tries steps. Out: those that the target takes.
+async fn tried(
+    client: &Session,
+    steps: Vec<Step>,
+    findings: &mut Vec<Refused>,
+) -> Result<Vec<Step>> {
+    let (mut steps, mut passed) = (steps.into_iter(), Vec::new());
+    while steps.len() > 0 {
+        let some: Vec<Step> = steps.by_ref().take(TOGETHER).collect();
+        let asked: Vec<&Step> = some.iter().filter(|step| !untried(step)).collect();
+        let done = together(client, &asked).await.map_err(attempt)?;
+        for step in some {
+            let (passes, finding) = match done || untried(&step) {
+                true => (true, None),
+                false => alone(client, &step).await?,
+            };
+            findings.extend(finding);
+            passed.extend(passes.then_some(step));
+        }
+    }
+    Ok(passed)
+}
+
+/// Whether the target takes the step, and what there is to say of it.
+async fn alone(client: &Session, step: &Step) -> Result<(bool, Option<Refused>)> {
+    let ungranted = client.ungranted();
+    let Err(error) = try_one(client, step).await else {
+        let finding = match client.ungranted() > ungranted {
+            true => not_granted(client, step).await?,
+            false => None,
+        };
+        return Ok((true, finding));
+    };
+    if error.as_db_error().is_none() {
+        return Err(attempt(error));
+    }
+    client
+        .batch_execute(&format!("ROLLBACK TO {SAVEPOINT}"))
+        .await
+        .map_err(attempt)?;
+    let Some(severity) = severity(step, error.code()) else {
+        return Ok((false, None));
+    };
+    let finding = Finding::new(
+        severity,
+        &step.object,
+        format!("the target refuses it: {}", said(step, &error)),
+    )
+    .remedy(remedy(step, severity));
+    let relation = step
+        .id
+        .filter(|id| id.class == class::RELATION)
+        .map(|id| id.oid);
+    Ok((false, Some(Refused { finding, relation })))
+}
+
+fn attempt(error: tokio_postgres::Error) -> Error {
+    Error::new(Side::Target, "rehearsing the schema").because(error)
+}
+
+/// Vector indexes, whose files a rollback leaves behind, and what is empty before the rows are there.
+fn untried(step: &Step) -> bool {
+    step.vector || step.phase == Phase::Refresh
 }
 
 /// The privileges that the source gives are in force by now, and an owner may have taken its own. Out: a finding for each that the role
