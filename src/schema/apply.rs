@@ -5,56 +5,28 @@ use futures::future::poll_immediate;
 use tokio_postgres::Client;
 
 use super::{Phase, Schema, Step};
-use crate::connect::Session;
 use crate::error::{Error, Result, Side};
-
-/// Of a transaction in which steps are done one behind the other.
-pub(super) const SAVEPOINT: &str = "pgv2rs_step";
 
 /// So many steps are sent together: a target far away takes as long to answer as to do many of them.
 pub(super) const TOGETHER: usize = 100;
 
 /// Applies the schema before the data, in the caller's transaction.
-pub async fn before_data(client: &Session, schema: &Schema) -> Result<()> {
-    let failed = |e: tokio_postgres::Error| {
-        Error::new(Side::Target, "creating the schema before the data").because(e)
-    };
-    let savepoint = |verb: &str| format!("{verb} {SAVEPOINT}");
-    let begun = client.batch_execute(&savepoint("SAVEPOINT")).await;
-    begun.map_err(failed)?;
+pub async fn before_data(client: &Client, schema: &Schema) -> Result<()> {
     let steps: Vec<&Step> = schema.of(Phase::BeforeData).collect();
     for steps in steps.chunks(TOGETHER) {
         steps.iter().for_each(|step| say(step));
-        if !together(client, steps).await.map_err(failed)? {
-            for step in steps {
-                run_step(client, step).await?;
-            }
-        }
+        let script = steps
+            .iter()
+            .flat_map(|step| step.script().into_iter().map(|s| (&step.object, s)));
+        let (objects, script): (Vec<&String>, Vec<String>) = script.unzip();
+        let done = in_turn(client, &script).await;
+        done.map_err(|(at, error)| creating(objects[at], error))?;
     }
-    let released = client.batch_execute(&savepoint("RELEASE")).await;
-    released.map_err(failed)
+    Ok(())
 }
 
-/// Does steps, sent together, behind the savepoint, which then stands after them. False where the server refuses one of them, or says that it
-/// did not grant what one grants: then none of them is done, and which one it is shows who does them one by one.
-pub(super) async fn together(
-    client: &Session,
-    steps: &[&Step],
-) -> std::result::Result<bool, tokio_postgres::Error> {
-    let ungranted = client.ungranted();
-    let script: Vec<String> = steps.iter().flat_map(|step| step.script()).collect();
-    let tried = in_turn(client, &script).await;
-    let done = tried.is_ok() && client.ungranted() == ungranted;
-    let moved = match done {
-        true => format!("RELEASE {SAVEPOINT}; SAVEPOINT {SAVEPOINT}"),
-        false => format!("ROLLBACK TO {SAVEPOINT}"),
-    };
-    let moved = client.batch_execute(&moved).await;
-    match tried {
-        // The reason, where the session is lost.
-        Err(error) if moved.is_err() => Err(error),
-        _ => moved.map(|()| done),
-    }
+fn creating(object: &str, error: tokio_postgres::Error) -> Error {
+    Error::new(Side::Target, format!("creating {object}")).because(error)
 }
 
 /// Runs one step and the statement that notes it: all, or nothing. A vector index must not be made in a transaction that may be rolled
@@ -69,33 +41,43 @@ pub async fn run_whole(client: &Client, step: &Step, note: &str) -> Result<()> {
             script.insert(0, "BEGIN".into());
             // After a refusal this is a rollback.
             script.push("COMMIT".into());
-            in_turn(client, &script).await
+            in_turn(client, &script).await.map_err(|(_, error)| error)
         }
     };
-    done.map_err(|e| Error::new(Side::Target, format!("creating {}", step.object)).because(e))
+    done.map_err(|error| creating(&step.object, error))
 }
 
-/// Sends each statement before the one before it is answered; the server does them in this order. Out: the first refusal. What comes after it
-/// is done as well, so this is for transactions, in which nothing is.
-async fn in_turn(
+/// Sends each statement before the one before it is answered; the server does them in this order, also when nobody waits for them any more.
+/// Out: which was refused first, and why. What comes after it is sent as well, so this is for transactions, in which it is not done.
+pub(super) async fn in_turn(
     client: &Client,
     statements: &[String],
-) -> std::result::Result<(), tokio_postgres::Error> {
-    let mut answers = Vec::new();
-    for statement in statements {
+) -> std::result::Result<(), (usize, tokio_postgres::Error)> {
+    let (mut answers, mut refused) = (Vec::new(), None);
+    for (at, statement) in statements.iter().enumerate() {
         let mut answer = Box::pin(client.batch_execute(statement));
-        // The first poll is what sends it.
+        // The first poll is what sends it; the answer may be there already.
         match poll_immediate(&mut answer).await {
-            Some(answered) => answered?,
-            None => answers.push(answer),
+            None => answers.push((at, answer)),
+            Some(Ok(())) => {}
+            Some(Err(error)) => {
+                let sent = error.as_db_error().is_some();
+                refused.get_or_insert((at, error));
+                // Nothing may be done without what could not be sent.
+                if !sent {
+                    break;
+                }
+            }
         }
     }
-    let mut all = Ok(());
-    for answer in answers {
-        let answered = answer.await;
-        all = all.and(answered);
+    for (at, answer) in answers {
+        if let Err(error) = answer.await
+            && refused.as_ref().is_none_or(|(first, _)| at < *first)
+        {
+            refused = Some((at, error));
+        }
     }
-    all
+    refused.map_or(Ok(()), Err)
 }
 
 fn say(step: &Step) {
@@ -111,8 +93,7 @@ pub async fn run_step(client: &Client, step: &Step) -> Result<()> {
             let back = step.around.iter().map(|a| a.back.as_ref());
             let back: Vec<&str> = ["RESET ROLE"].into_iter().chain(back).collect();
             let _ = client.batch_execute(&back.join("; ")).await;
-            let attempt = format!("creating {}", step.object);
-            return Err(Error::new(Side::Target, attempt).because(error));
+            return Err(creating(&step.object, error));
         }
     }
     Ok(())

@@ -1,11 +1,12 @@
-//! In: the translated schema. Out: findings for the statements that the target refuses. All is done in one transaction, a
-//! savepoint a step, in the order in which it will run, and rolled back. Vector indexes are left out: a rollback leaves their directories behind.
+//! In: the translated schema. Out: findings for the statements that the target refuses. All is done in one transaction, many
+//! steps behind a savepoint, and behind one each where one of them is refused, in the order in which it will run, and rolled back. Vector indexes
+//! are left out: a rollback leaves their directories behind.
 
 use futures::future::join;
 use tokio_postgres::Client;
-use tokio_postgres::error::SqlState;
+use tokio_postgres::error::{self as db, SqlState};
 
-use super::apply::{SAVEPOINT, TOGETHER, together};
+use super::apply::{TOGETHER, in_turn};
 use super::bodies::{self, Seen};
 use super::composites::{self, Composite};
 use super::doubtful::Doubtful;
@@ -15,6 +16,8 @@ use crate::catalog::{Relation, class, ident};
 use crate::connect::{Session, quote};
 use crate::error::{Error, Result, Side, server_message};
 use crate::plan::{Finding, Severity};
+
+const SAVEPOINT: &str = "pgv2rs_step";
 
 /// A step that the target refuses.
 #[derive(Clone)]
@@ -99,6 +102,33 @@ async fn tried(
         }
     }
     Ok(passed)
+}
+
+/// Does steps, sent together, behind the savepoint, which then stands after them. False where the server refuses one of them, or says that it
+/// did not grant what one grants: then none of them is done, and which one it is shows who does them one by one.
+async fn together(
+    client: &Session,
+    steps: &[&Step],
+) -> std::result::Result<bool, tokio_postgres::Error> {
+    let ungranted = client.ungranted();
+    let script: Vec<String> = steps.iter().flat_map(|step| step.script()).collect();
+    let tried = in_turn(client, &script).await;
+    let done = tried.is_ok() && client.ungranted() == ungranted;
+    let moved = match done {
+        true => format!("RELEASE {SAVEPOINT}; SAVEPOINT {SAVEPOINT}"),
+        false => format!("ROLLBACK TO {SAVEPOINT}"),
+    };
+    match (tried, client.batch_execute(&moved).await) {
+        (_, Ok(())) => Ok(done),
+        // It has said why it ends the session.
+        (Err((_, error)), Err(_)) if is_last_word(&error) => Err(error),
+        (_, Err(error)) => Err(error),
+    }
+}
+
+fn is_last_word(error: &tokio_postgres::Error) -> bool {
+    let severity = error.as_db_error().and_then(|e| e.parsed_severity());
+    matches!(severity, Some(db::Severity::Fatal | db::Severity::Panic))
 }
 
 /// Whether the target takes the step, and what there is to say of it.

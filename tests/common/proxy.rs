@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -70,6 +70,58 @@ pub fn counted(place: &Place) -> (Place, Arc<AtomicUsize>) {
         }
     });
     (place.through(port), count)
+}
+
+/// A long way to the place, and how often a client has sent something after an answer: its round trips.
+pub fn far(place: &Place) -> (Place, Arc<AtomicUsize>) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = listener.local_addr().expect("its number").port();
+    let way = (place.host.clone(), place.port);
+    let turns = Arc::new(AtomicUsize::new(0));
+    let counting = turns.clone();
+    std::thread::spawn(move || {
+        for client in listener.incoming().flatten() {
+            let Ok(server) = TcpStream::connect((way.0.as_str(), way.1)) else {
+                continue;
+            };
+            for end in [&client, &server] {
+                let _ = end.set_nodelay(true);
+            }
+            let (Ok(from), Ok(to)) = (client.try_clone(), server.try_clone()) else {
+                continue;
+            };
+            let answered = Arc::new(AtomicBool::new(true));
+            let (asks, answers) = (answered.clone(), answered);
+            let turns = counting.clone();
+            std::thread::spawn(move || {
+                let ask = || {
+                    if asks.swap(false, Ordering::SeqCst) {
+                        turns.fetch_add(1, Ordering::SeqCst);
+                    }
+                };
+                slowly(from, server, ask, || ());
+            });
+            std::thread::spawn(move || {
+                slowly(to, client, || (), || answers.store(true, Ordering::SeqCst));
+            });
+        }
+    });
+    (place.through(port), turns)
+}
+
+fn slowly(mut from: TcpStream, mut to: TcpStream, before: impl Fn(), after: impl Fn()) {
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(n @ 1..) = from.read(&mut buffer) {
+        before();
+        std::thread::sleep(Duration::from_millis(5));
+        if to.write_all(&buffer[..n]).is_err() {
+            break;
+        }
+        after();
+    }
+    for end in [from, to] {
+        let _ = end.shutdown(Shutdown::Both);
+    }
 }
 
 /// A way to the place that the test disturbs while it is in use.

@@ -6,6 +6,7 @@ mod common;
 
 mod builds;
 mod columns;
+mod far;
 mod indexes;
 mod odd;
 mod schema;

@@ -310,6 +310,31 @@ fn words_that_an_older_target_cannot_even_read_are_found_in_the_rehearsal() {
     pair.same_answer("SELECT id, v::real[]::text FROM t");
 }
 
+/// Steps are tried a hundred at a time.
+#[test]
+fn what_the_target_refuses_is_found_among_many() {
+    let newer = "RETURNS SETOF int BEGIN ATOMIC UPDATE t SET id = id RETURNING WITH (OLD AS before) before.id; END";
+    let refused = ["f040", "f140", "f141", "f290"];
+    let bodies = refused.map(|f| format!("DROP FUNCTION {f}; CREATE FUNCTION {f}() {newer};"));
+    let pair = Pair::with(&format!(
+        "CREATE TABLE t (id int PRIMARY KEY, v vector(1)); INSERT INTO t VALUES (1, '[5]');
+         DO $$ BEGIN FOR i IN 1..300 LOOP
+            EXECUTE format('CREATE FUNCTION f%s() RETURNS int LANGUAGE sql AS %L', to_char(i, 'fm000'), 'SELECT ' || i);
+         END LOOP; END $$; {}",
+        bodies.join(" ")
+    ));
+    let outcome = pair.run(&["--allow-findings"]);
+    assert_eq!(outcome.code, 0, "{}", outcome.everything());
+    let all = (1..=300).map(|i| format!("f{i:03}"));
+    let found: Vec<String> = all
+        .filter(|f| outcome.out.contains(&format!("FUNCTION public.{f}")))
+        .collect();
+    assert_eq!(found, refused, "{}", outcome.out);
+    let there = "SELECT proname, prosrc FROM pg_proc WHERE proname ~ '^f[0-9]{3}$'";
+    let others = format!("{there} AND proname NOT IN ('f040', 'f140', 'f141', 'f290') ORDER BY 1");
+    pair.same(&others, &format!("{there} ORDER BY 1"));
+}
+
 #[test]
 fn a_body_in_sql_that_only_the_source_understands_is_found_before_anything_is_written() {
     let pair = Pair::with(
