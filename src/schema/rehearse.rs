@@ -2,7 +2,6 @@
 //! steps behind a savepoint, and behind one each where one of them is refused, in the order in which it will run, and rolled back. Vector indexes
 //! are left out: a rollback leaves their directories behind.
 
-use futures::future::join;
 use tokio_postgres::Client;
 use tokio_postgres::error::{self as db, SqlState};
 
@@ -18,6 +17,8 @@ use crate::error::{Error, Result, Side, server_message};
 use crate::plan::{Finding, Severity};
 
 const SAVEPOINT: &str = "pgv2rs_step";
+const MOVE_ON: &str = "RELEASE pgv2rs_step; SAVEPOINT pgv2rs_step";
+const GO_BACK: &str = "ROLLBACK TO pgv2rs_step";
 
 /// A step that the target refuses.
 #[derive(Clone)]
@@ -27,13 +28,11 @@ pub struct Refused {
     pub relation: Option<u32>,
 }
 
-/// One step behind the savepoint, which then stands after it. In two messages, sent together: a message with a syntax error in it
-/// is not done at all, so that the savepoint would be missing.
+/// One step behind the savepoint, which then stands after it.
 async fn try_one(client: &Client, step: &Step) -> std::result::Result<(), tokio_postgres::Error> {
-    let script = step.script().join(";\n");
-    let next = format!("RELEASE {SAVEPOINT}; SAVEPOINT {SAVEPOINT}");
-    let (tried, moved) = join(client.batch_execute(&script), client.batch_execute(&next)).await;
-    tried.and(moved)
+    let mut script = step.script();
+    script.push(MOVE_ON.into());
+    in_turn(client, &script).await.map_err(|(_, error)| error)
 }
 
 /// What is tried beside the schema's own statements.
@@ -114,11 +113,8 @@ async fn together(
     let script: Vec<String> = steps.iter().flat_map(|step| step.script()).collect();
     let tried = in_turn(client, &script).await;
     let done = tried.is_ok() && client.ungranted() == ungranted;
-    let moved = match done {
-        true => format!("RELEASE {SAVEPOINT}; SAVEPOINT {SAVEPOINT}"),
-        false => format!("ROLLBACK TO {SAVEPOINT}"),
-    };
-    match (tried, client.batch_execute(&moved).await) {
+    let moved = if done { MOVE_ON } else { GO_BACK };
+    match (tried, client.batch_execute(moved).await) {
         (_, Ok(())) => Ok(done),
         // It has said why it ends the session.
         (Err((_, error)), Err(_)) if is_last_word(&error) => Err(error),
@@ -144,10 +140,7 @@ async fn alone(client: &Session, step: &Step) -> Result<(bool, Option<Refused>)>
     if error.as_db_error().is_none() {
         return Err(attempt(error));
     }
-    client
-        .batch_execute(&format!("ROLLBACK TO {SAVEPOINT}"))
-        .await
-        .map_err(attempt)?;
+    client.batch_execute(GO_BACK).await.map_err(attempt)?;
     let Some(severity) = severity(step, error.code()) else {
         return Ok((false, None));
     };
