@@ -101,7 +101,11 @@ impl Session {
     ) -> std::result::Result<Vec<Row>, tokio_postgres::Error> {
         self.client.batch_execute(BARE_NAMES).await?;
         let rows = self.client.query(sql, parameters).await;
-        self.names_in_full(rows).await
+        // Also after an error: the session may be asked something else.
+        let full = self.client.batch_execute(FULL_NAMES).await;
+        let rows = rows?;
+        full?;
+        Ok(rows)
     }
 
     /// The same, of one row.
@@ -134,17 +138,6 @@ impl Session {
         let done = done?;
         full?;
         Ok(done)
-    }
-
-    /// Also after an error: the session may be asked something else.
-    async fn names_in_full<T>(
-        &self,
-        found: std::result::Result<T, tokio_postgres::Error>,
-    ) -> std::result::Result<T, tokio_postgres::Error> {
-        let full = self.client.batch_execute(FULL_NAMES).await;
-        let found = found?;
-        full?;
-        Ok(found)
     }
 
     /// How often the server was content to warn that it did not grant or revoke what it was told to.
