@@ -23,16 +23,22 @@ pub enum Mischief {
 
 /// Starts a proxy in front of the place; it serves until the test binary ends. Returns the place to connect to instead.
 pub fn before(place: &Place, mischief: Mischief) -> Place {
+    let mischief = Arc::new(mischief);
+    way(place, move |client, server| {
+        serve(client, server, mischief.clone());
+    })
+}
+
+/// A port that leads to the place, each connection carried by `carry`.
+fn way(place: &Place, mut carry: impl FnMut(TcpStream, TcpStream) + Send + 'static) -> Place {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = listener.local_addr().expect("its number").port();
-    let upstream = (place.host.clone(), place.port);
-    let mischief = Arc::new(mischief);
+    let (host, upstream) = (place.host.clone(), place.port);
     std::thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            let Ok(server) = TcpStream::connect((upstream.0.as_str(), upstream.1)) else {
-                continue;
-            };
-            serve(client, server, mischief.clone());
+            if let Ok(server) = TcpStream::connect((host.as_str(), upstream)) {
+                carry(client, server);
+            }
         }
     });
     place.through(port)
@@ -56,57 +62,41 @@ pub fn balancer(first: &Place, others: &Place) -> Place {
 
 /// A way to the place that counts its connections.
 pub fn counted(place: &Place) -> (Place, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("its number").port();
-    let way = (place.host.clone(), place.port);
     let count = Arc::new(AtomicUsize::new(0));
     let counting = count.clone();
-    std::thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            counting.fetch_add(1, Ordering::SeqCst);
-            if let Ok(server) = TcpStream::connect((way.0.as_str(), way.1)) {
-                serve(client, server, Arc::new(Mischief::CutToServer(usize::MAX)));
-            }
-        }
+    let place = way(place, move |client, server| {
+        counting.fetch_add(1, Ordering::SeqCst);
+        serve(client, server, Arc::new(Mischief::CutToServer(usize::MAX)));
     });
-    (place.through(port), count)
+    (place, count)
 }
 
 /// A long way to the place, and how often a client has sent something after an answer: its round trips.
 pub fn far(place: &Place) -> (Place, Arc<AtomicUsize>) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let port = listener.local_addr().expect("its number").port();
-    let way = (place.host.clone(), place.port);
     let turns = Arc::new(AtomicUsize::new(0));
     let counting = turns.clone();
-    std::thread::spawn(move || {
-        for client in listener.incoming().flatten() {
-            let Ok(server) = TcpStream::connect((way.0.as_str(), way.1)) else {
-                continue;
-            };
-            for end in [&client, &server] {
-                let _ = end.set_nodelay(true);
-            }
-            let (Ok(from), Ok(to)) = (client.try_clone(), server.try_clone()) else {
-                continue;
-            };
-            let answered = Arc::new(AtomicBool::new(true));
-            let (asks, answers) = (answered.clone(), answered);
-            let turns = counting.clone();
-            std::thread::spawn(move || {
-                let ask = || {
-                    if asks.swap(false, Ordering::SeqCst) {
-                        turns.fetch_add(1, Ordering::SeqCst);
-                    }
-                };
-                slowly(from, server, ask, || ());
-            });
-            std::thread::spawn(move || {
-                slowly(to, client, || (), || answers.store(true, Ordering::SeqCst));
-            });
+    let place = way(place, move |client, server| {
+        for end in [&client, &server] {
+            let _ = end.set_nodelay(true);
         }
+        let (Ok(from), Ok(to)) = (client.try_clone(), server.try_clone()) else {
+            return;
+        };
+        let answered = Arc::new(AtomicBool::new(true));
+        let (asks, answers, turns) = (answered.clone(), answered, counting.clone());
+        std::thread::spawn(move || {
+            let ask = || {
+                if asks.swap(false, Ordering::SeqCst) {
+                    turns.fetch_add(1, Ordering::SeqCst);
+                }
+            };
+            slowly(from, server, ask, || ());
+        });
+        std::thread::spawn(move || {
+            slowly(to, client, || (), || answers.store(true, Ordering::SeqCst));
+        });
     });
-    (place.through(port), turns)
+    (place, turns)
 }
 
 fn slowly(mut from: TcpStream, mut to: TcpStream, before: impl Fn(), after: impl Fn()) {
@@ -155,19 +145,10 @@ impl Trouble {
 
 impl Way {
     pub fn to(place: &Place) -> (Place, Way) {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let port = listener.local_addr().expect("its number").port();
-        let upstream = (place.host.clone(), place.port);
-        let way = Way::default();
-        let disturbed = way.clone();
-        std::thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                if let Ok(server) = TcpStream::connect((upstream.0.as_str(), upstream.1)) {
-                    disturbed.carry(client, server);
-                }
-            }
-        });
-        (place.through(port), way)
+        let this = Way::default();
+        let disturbed = this.clone();
+        let place = way(place, move |client, server| disturbed.carry(client, server));
+        (place, this)
     }
 
     fn carry(&self, client: TcpStream, server: TcpStream) {
