@@ -10,7 +10,9 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, TlsConnect, TlsStream};
 
-/// Read from the socket at once.
+/// Room at first, which answers to questions seldom fill.
+const FIRST_BUFFER: usize = 8 << 10;
+/// Read from the socket at once, as soon as as much as there was room for has come.
 const BUFFER: usize = 64 << 10;
 /// A CopyData that is given out is no longer: tokio-postgres's own buffer begins with 8 KiB and is doubled, and copied, until a message fits.
 pub const LONGEST: usize = 32 << 10;
@@ -32,7 +34,7 @@ pub enum First {
 
 pub struct Gathered<S> {
     inner: S,
-    buffer: Box<[u8]>,
+    buffer: Vec<u8>,
     /// What is read and not given out yet.
     start: usize,
     end: usize,
@@ -53,7 +55,7 @@ impl<S> Gathered<S> {
     pub fn new(inner: S, first: First) -> Gathered<S> {
         Gathered {
             inner,
-            buffer: vec![0; BUFFER].into(),
+            buffer: vec![0; FIRST_BUFFER],
             start: 0,
             end: 0,
             pass: 0,
@@ -168,8 +170,11 @@ impl<S> Gathered<S> {
         begun || (self.pass > 0 && self.start < self.end)
     }
 
-    /// Makes room behind what is read.
+    /// Makes room behind what is read, more where all of it was filled.
     fn make_room(&mut self) {
+        if self.end == self.buffer.len() && self.end < BUFFER {
+            self.buffer.resize(BUFFER, 0);
+        }
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;

@@ -7,7 +7,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::{BATCH_BYTES, IN_FLIGHT};
+use super::{BATCH_BYTES, IN_POOL};
 use crate::connect::LONGEST_COPY_DATA;
 
 #[derive(Default)]
@@ -35,7 +35,7 @@ impl Gather {
             return None;
         }
         let full = std::mem::take(&mut self.open).freeze();
-        if self.lent.len() < 2 * IN_FLIGHT {
+        if self.lent.len() < 2 * IN_POOL {
             self.lent.push(full.clone());
         }
         Some(full)
