@@ -146,13 +146,13 @@ pub struct Part {
 }
 
 /// A batch usually leaves in one part: as `real[]` or printed, dense vectors are two to four times its size.
-pub const PART_BYTES: usize = 16 * BATCH_BYTES;
+pub const PART_BYTES: usize = 32 * BATCH_BYTES;
 
 /// What becomes of a batch.
 pub type Answer = oneshot::Receiver<std::result::Result<Part, Refused>>;
 
 /// Converts a batch, or its first part, into `buffer`; `rejects`: without the rows that cannot be converted. Binary rows are converted
-/// here and now: 32 KiB of them take 2 to 50 µs, and to wake a thread of the pool, which then
+/// here and now: 32 to 64 KiB of them take 2 to 100 µs, and to wake a thread of the pool, which then
 /// yields thirty times before it sleeps, costs more. The pool is for text, whose numbers take tens of times as long to print.
 pub fn begin(
     converter: &Arc<Converter>,
@@ -166,7 +166,11 @@ pub fn begin(
     let (converter, key_columns) = (converter.clone(), key_columns.clone());
     let work = move || {
         let mut refused = Vec::new();
-        let mut output = Output::after(buffer);
+        // Rows that pass, all of them, are a message of their own whatever their length.
+        let mut output = match converter.passes() {
+            true => Output::passing(buffer, 0),
+            false => Output::after(buffer),
+        };
         let converted = match rejects {
             false => converter.convert_part(&mut batch, &mut output, PART_BYTES),
             true => converter.convert_part_but(&mut batch, &mut output, PART_BYTES, &mut refused),

@@ -123,6 +123,20 @@ fn format_real_array_needs_no_extension_on_the_target() {
     );
 }
 
+/// 300 rows that were read together leave in some forty parts.
+#[test]
+fn format_real_array_of_sparse_vectors_that_grow_a_thousand_times() {
+    let pair = Pair::with(
+        "CREATE TABLE t (id int PRIMARY KEY, s sparsevec(16000));
+         INSERT INTO t SELECT i, format('{%s:%s,%s:1.5}/16000', i, i, 16000 - i)::sparsevec FROM generate_series(1, 300) i",
+    );
+    let outcome = pair.copy(&["--format", "real-array", "--verify", "full"]);
+    assert_eq!(outcome.table("public.t")["target_rows"], 300);
+    let on_source = "SELECT id, md5(s::vector::real[]::text) FROM t ORDER BY id";
+    let on_target = "SELECT id, md5(s::text) FROM t ORDER BY id";
+    assert_eq!(pair.target.rows(on_target), pair.source.rows(on_source));
+}
+
 /// NULL would be neither above the threshold nor below it.
 #[test]
 fn format_real_array_keeps_the_cosine_of_a_vector_of_zeros() {

@@ -208,6 +208,11 @@ impl Converter {
         })
     }
 
+    /// Whether rows are counted and digested, and nothing else.
+    pub fn passes(&self) -> bool {
+        self.writes == Writes::Same
+    }
+
     /// Whether it prints values, which takes long.
     pub fn writes_text(&self) -> bool {
         self.writes == Writes::Text
