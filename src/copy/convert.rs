@@ -152,7 +152,7 @@ pub const PART_BYTES: usize = 32 * BATCH_BYTES;
 pub type Answer = oneshot::Receiver<std::result::Result<Part, Refused>>;
 
 /// Converts a batch, or its first part, into `buffer`; `rejects`: without the rows that cannot be converted. Binary rows are converted
-/// here and now: 32 to 64 KiB of them take 2 to 100 µs, and to wake a thread of the pool, which then
+/// here and now: a batch takes some 2 to 100 µs, and to wake a thread of the pool, which then
 /// yields thirty times before it sleeps, costs more. The pool is for text, whose numbers take tens of times as long to print.
 pub fn begin(
     converter: &Arc<Converter>,
@@ -166,7 +166,7 @@ pub fn begin(
     let (converter, key_columns) = (converter.clone(), key_columns.clone());
     let work = move || {
         let mut refused = Vec::new();
-        // Rows that pass, all of them, are a message of their own whatever their length.
+        // Where all of it passes, a run that is not copied costs no message more, however short it is.
         let mut output = match converter.passes() {
             true => Output::passing(buffer, 0),
             false => Output::after(buffer),
@@ -198,4 +198,50 @@ pub fn begin(
         false => work(),
     }
     answer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::BytesMut;
+    use codec::frame::Splitter;
+
+    /// What becomes of one row of an int2 and an interval, and the row.
+    fn one(columns: Vec<Column>) -> (Bytes, Output) {
+        let mut stream = BytesMut::new();
+        codec::frame::put_header(&mut stream);
+        stream.extend_from_slice(b"\0\x02\0\0\0\x02\0\x07\0\0\0\x10");
+        stream.extend_from_slice(&[7; 16]);
+        let (mut rows, mut batch) = (Vec::new(), Batch::default());
+        let split = Splitter::new(2).push(stream.freeze(), &mut rows);
+        split.expect("a stream");
+        let read = rows[0].bytes.clone();
+        rows.into_iter().for_each(|rows| batch.push(rows));
+        let converter = Arc::new(Converter::new(columns));
+        let mut answer = begin(&converter, &Arc::from([]), false, batch, Buffer::default());
+        let part = answer.try_recv().ok().and_then(|part| part.ok());
+        (read, part.expect("converted here and now").output)
+    }
+
+    #[test]
+    fn a_row_that_passes_stays_where_it_was_read_however_short() {
+        let (read, output) = one(vec![Column::Pass, Column::Pass]);
+        let (written, passed) = output.into_parts();
+        assert!(written.is_empty());
+        let [run] = &passed[..] else {
+            panic!("{}", passed.len())
+        };
+        assert_eq!(
+            (run.at, run.bytes.as_ptr(), &run.bytes),
+            (0, read.as_ptr(), &read)
+        );
+    }
+
+    #[test]
+    fn a_short_row_of_which_a_column_is_looked_into_is_written() {
+        let (read, output) = one(vec![Column::Pass, Column::FiniteInterval]);
+        let (written, passed) = output.into_parts();
+        assert!(passed.is_empty());
+        assert_eq!(written[..], read);
+    }
 }

@@ -167,7 +167,7 @@ fn long_vectors_that_the_source_keeps_out_of_line_arrive_whole() {
     pair.same_answer("SELECT id, md5(v::real[]::text), md5(note) FROM t ORDER BY id");
 }
 
-/// Each of them takes all of what is allowed; with four jobs they wait for each other.
+/// Each of them asks for more than all that is allowed, and four jobs for it at once: none waits for ever.
 #[test]
 fn rows_that_are_longer_than_the_memory_allowed_arrive_whole() {
     let pair = Pair::with(
@@ -175,7 +175,16 @@ fn rows_that_are_longer_than_the_memory_allowed_arrive_whole() {
          ALTER TABLE t ALTER page SET STORAGE PLAIN, ALTER note SET STORAGE EXTERNAL;
          INSERT INTO t SELECT i, ARRAY[i, 0, 1]::vector, 'fills one', repeat(md5(i::text), 100000) FROM generate_series(1, 12) i",
     );
-    let outcome = pair.copy(&["--memory", "1MB", "--jobs", "4", "--verify", "full"]);
+    let outcome = pair.copy(&[
+        "--memory",
+        "1MB",
+        "--jobs",
+        "4",
+        "--verify",
+        "full",
+        "--stall-timeout",
+        "30s",
+    ]);
     let slices = outcome.table("public.t")["slices"].as_u64();
     assert!(slices.is_some_and(|slices| slices >= 4), "{slices:?}");
     pair.same_answer("SELECT id, v::real[]::text, md5(note) FROM t ORDER BY id");

@@ -123,9 +123,9 @@ fn format_real_array_needs_no_extension_on_the_target() {
     );
 }
 
-/// 300 rows that were read together leave in some forty parts.
+/// 300 rows that were read together leave in some thirty parts.
 #[test]
-fn format_real_array_of_sparse_vectors_that_grow_a_thousand_times() {
+fn format_real_array_of_sparse_vectors_that_grow_thousands_of_times() {
     let pair = Pair::with(
         "CREATE TABLE t (id int PRIMARY KEY, s sparsevec(16000));
          INSERT INTO t SELECT i, format('{%s:%s,%s:1.5}/16000', i, i, 16000 - i)::sparsevec FROM generate_series(1, 300) i",
