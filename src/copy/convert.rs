@@ -12,7 +12,6 @@ use codec::convert::{
 use dialect::types::{SourceType, TargetType, TypeChange};
 use tokio::sync::oneshot;
 
-use super::BATCH_BYTES;
 use super::reject::Refused;
 use crate::catalog::target::Types;
 use crate::cli::Overflow;
@@ -145,8 +144,9 @@ pub struct Part {
     pub rest: Batch,
 }
 
-/// A batch usually leaves in one part: as `real[]` or printed, dense vectors are two to four times its size.
-pub const PART_BYTES: usize = 32 * BATCH_BYTES;
+/// A batch usually leaves in one part: as `real[]` or printed, dense vectors are two to six times its size. No less than the codec makes room for
+/// before a long row: a buffer that is larger is not used again.
+pub const PART_BYTES: usize = 1 << 20;
 
 /// What becomes of a batch.
 pub type Answer = oneshot::Receiver<std::result::Result<Part, Refused>>;
