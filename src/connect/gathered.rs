@@ -298,13 +298,17 @@ mod tests {
     }
 
     fn all(bytes: &[u8], lengths: &[usize], asks: &[usize], first: First) -> Vec<u8> {
+        drain(&mut gathered(bytes, lengths, first), asks)
+    }
+
+    fn gathered(bytes: &[u8], lengths: &[usize], first: First) -> Gathered<Pieces> {
         let pieces = Pieces {
             bytes: bytes.into(),
             lengths: lengths.into(),
             read: 0,
             turn: 0,
         };
-        drain(&mut Gathered::new(pieces, first), asks)
+        Gathered::new(pieces, first)
     }
 
     fn drain(gathered: &mut Gathered<Pieces>, asks: &[usize]) -> Vec<u8> {
@@ -408,15 +412,8 @@ mod tests {
     #[test]
     fn only_what_fills_the_room_gets_more() {
         let room_after = |piece| {
-            let mut gathered = Gathered::new(
-                Pieces {
-                    bytes: message(COPY_DATA, &[7; 60]).repeat(10_000),
-                    lengths: vec![piece],
-                    read: 0,
-                    turn: 0,
-                },
-                First::Message,
-            );
+            let rows = message(COPY_DATA, &[7; 60]).repeat(10_000);
+            let mut gathered = gathered(&rows, &[piece], First::Message);
             drain(&mut gathered, &[8192]);
             gathered.buffer.len()
         };
